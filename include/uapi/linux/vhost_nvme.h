@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+#ifndef _UAPI_LINUX_VHOST_NVME_H
+#define _UAPI_LINUX_VHOST_NVME_H
+
+/*
+ * Userspace interface of vhost_nvme: the host kernel serves the I/O queues of
+ * an NVMe controller whose registers and admin queue are emulated by a virtual
+ * machine monitor (VMM).
+ *
+ * One open file of /dev/vhost-nvme is one controller. What vhost already
+ * defines is taken from <linux/vhost.h>, with vhost's meaning:
+ *
+ *   VHOST_SET_OWNER      binds the controller to the caller's address space and
+ *                        starts its worker thread. Every other ioctl except
+ *                        VHOST_GET_FEATURES and VHOST_NVME_GET_CAPS needs it
+ *                        first and fails with EPERM in any other process.
+ *   VHOST_GET_FEATURES   a bit mask; no bit is defined so far, so it reads 0.
+ *   VHOST_SET_FEATURES   EOPNOTSUPP for a bit that GET_FEATURES does not show.
+ *   VHOST_SET_MEM_TABLE  the guest's memory: guest physical address (IOVA) to
+ *                        address in the owner's address space. Replaces the
+ *                        whole table. When it returns, no address of the old
+ *                        table is looked up any more; data of commands in
+ *                        flight still lands in the pages they pinned. A queue
+ *                        or doorbell buffer that the new table maps elsewhere
+ *                        or not at all stops with VHOST_NVME_EVENT_SQ_ERROR /
+ *                        _CQ_ERROR.
+ *
+ * Numbers are in host byte order, queue contents in NVMe's little endian.
+ * Reserved members, unused flags and padding must be zero (EINVAL otherwise).
+ * An ioctl that fails has changed nothing. None waits for a block device.
+ *
+ * Clauses cited are of the NVM Express Base Specification 2.0 ("Base") and the
+ * NVM Command Set Specification 1.0 ("NVM").
+ */
+
+#include <linux/types.h>
+#include <linux/vhost.h>
+#include <linux/vhost_types.h>
+
+/**
+ * struct vhost_nvme_caps - what this kernel can serve
+ * @size: in: the bytes the caller has room for, at least
+ *	VHOST_NVME_CAPS_SIZE_V1; out: the bytes the kernel knows. The smaller of
+ *	both is written.
+ * @max_queues: highest queue identifier, for submission and for completion
+ *	queues
+ * @max_entries: most entries of one queue
+ * @max_nsid: highest namespace identifier
+ * @max_transfer: most bytes of one Read or Write; limits Identify's MDTS
+ * @max_mem_regions: most regions of VHOST_SET_MEM_TABLE
+ * @max_dsm_ranges: most ranges of one Dataset Management command
+ * @max_poll_us: highest poll_us of VHOST_NVME_SET_POLL
+ * @min_page_shift: smallest memory page size (CC.MPS), as a power of two
+ * @max_page_shift: largest memory page size (CC.MPS), as a power of two
+ * @min_lba_shift: smallest LBA size, as a power of two
+ * @max_lba_shift: largest LBA size, as a power of two
+ * @reserved: zero
+ * @opcodes: bit N % 64 of word N / 64 is set if the kernel executes opcode N of
+ *	the NVM command set; all others complete with Invalid Command Opcode
+ *
+ * A VMM announces in Identify nothing that is missing here.
+ */
+struct vhost_nvme_caps {
+	__u32	size;
+	__u32	max_queues;
+	__u32	max_entries;
+	__u32	max_nsid;
+	__u32	max_transfer;
+	__u32	max_mem_regions;
+	__u32	max_dsm_ranges;
+	__u32	max_poll_us;
+	__u8	min_page_shift;
+	__u8	max_page_shift;
+	__u8	min_lba_shift;
+	__u8	max_lba_shift;
+	__u32	reserved;
+	__u64	opcodes[4];
+};
+
+#define VHOST_NVME_CAPS_SIZE_V1	72
+
+/* The namespace may not be written; the fd need not be open for writing. */
+#define VHOST_NVME_NS_RDONLY	(1U << 0)
+
+/**
+ * struct vhost_nvme_ns - a namespace
+ * @nsid: namespace identifier, 1 to caps.max_nsid
+ * @flags: VHOST_NVME_NS_*
+ * @fd: an open block device, or -1 to remove the namespace
+ * @lba_shift: LBA size as a power of two, no smaller than the device's logical
+ *	block size
+ * @reserved8: zero
+ * @nlb: size in LBAs, no more than the device has; 0 for the whole device
+ * @reserved: zero
+ */
+struct vhost_nvme_ns {
+	__u32	nsid;
+	__u32	flags;
+	__s32	fd;
+	__u8	lba_shift;
+	__u8	reserved8[3];
+	__u64	nlb;
+	__u64	reserved[2];
+};
+
+/**
+ * struct vhost_nvme_cq - an I/O completion queue (Base 5.4, Create I/O
+ *	Completion Queue)
+ * @cqid: 1 to caps.max_queues
+ * @reserved16: zero
+ * @entries: 2 to caps.max_entries; not a 0's based value
+ * @addr: guest physical address of the ring, aligned to 4096
+ * @irq_fd: eventfd to signal for new entries (to be bound to a KVM irqfd), or
+ *	-1 if interrupts are disabled for the queue (IEN = 0)
+ * @kick_fd: eventfd signalled by writes of the CQ head doorbell while shadow
+ *	doorbells are on (to be bound to a KVM ioeventfd), or -1
+ * @reserved: zero
+ */
+struct vhost_nvme_cq {
+	__u16	cqid;
+	__u16	reserved16;
+	__u32	entries;
+	__u64	addr;
+	__s32	irq_fd;
+	__s32	kick_fd;
+	__u64	reserved[2];
+};
+
+/**
+ * struct vhost_nvme_sq - an I/O submission queue (Base 5.5, Create I/O
+ *	Submission Queue)
+ * @sqid: 1 to caps.max_queues
+ * @cqid: its completion queue, which must exist
+ * @entries: 2 to caps.max_entries; not a 0's based value
+ * @addr: guest physical address of the ring, aligned to 4096
+ * @kick_fd: eventfd signalled by writes of the SQ tail doorbell while shadow
+ *	doorbells are on (to be bound to a KVM ioeventfd), or -1
+ * @page_shift: memory page size that the controller was enabled with
+ *	(12 + CC.MPS), for PRPs
+ * @reserved8: zero
+ * @reserved: zero
+ */
+struct vhost_nvme_sq {
+	__u16	sqid;
+	__u16	cqid;
+	__u32	entries;
+	__u64	addr;
+	__s32	kick_fd;
+	__u8	page_shift;
+	__u8	reserved8[3];
+	__u64	reserved[2];
+};
+
+/**
+ * struct vhost_nvme_dbbuf - shadow doorbells (Base 5.8, Doorbell Buffer Config)
+ * @dbs: guest physical address of the shadow doorbell page, aligned to 4096
+ * @eis: guest physical address of the EventIdx page, aligned to 4096
+ *
+ * The layout of both is that of the doorbell registers with CAP.DSTRD = 0.
+ * Only the entries of I/O queues are used: never those of queue 0.
+ */
+struct vhost_nvme_dbbuf {
+	__u64	dbs;
+	__u64	eis;
+};
+
+/* The doorbell is a CQ head doorbell; without it, an SQ tail doorbell. */
+#define VHOST_NVME_DOORBELL_CQ	(1U << 0)
+
+/**
+ * struct vhost_nvme_doorbell - a write to a doorbell register
+ * @qid: queue identifier
+ * @flags: VHOST_NVME_DOORBELL_*
+ * @value: the tail or head that the guest wrote
+ */
+struct vhost_nvme_doorbell {
+	__u16	qid;
+	__u16	flags;
+	__u32	value;
+};
+
+/**
+ * struct vhost_nvme_poll - busy polling of the controller's worker
+ * @poll_us: how long the worker keeps looking for new commands, in
+ *	microseconds, before it sleeps: an upper limit, within which the window
+ *	adapts. 0 (the default): it sleeps as soon as it has nothing to do.
+ * @reserved: zero
+ */
+struct vhost_nvme_poll {
+	__u32	poll_us;
+	__u32	reserved;
+};
+
+/* What struct vhost_nvme_stats describes */
+#define VHOST_NVME_STATS_WORKER	0	/* id: 0 */
+#define VHOST_NVME_STATS_SQ	1	/* id: a submission queue */
+#define VHOST_NVME_STATS_CQ	2	/* id: a completion queue */
+
+/**
+ * struct vhost_nvme_stats - counters since creation of the object
+ * @size: in and out like caps.size, at least VHOST_NVME_STATS_SIZE_V1
+ * @scope: VHOST_NVME_STATS_*
+ * @id: which one
+ * @commands: SQ: commands fetched
+ * @errors: SQ: commands completed with a status other than 0
+ * @read_bytes: SQ: bytes of Read commands submitted to the disk
+ * @write_bytes: SQ: bytes of Write commands submitted to the disk
+ * @bounced: SQ: commands whose data had to be copied for the disk's alignment
+ * @retries: SQ: commands that the disk could not take at once
+ * @inflight: SQ: commands fetched and not completed
+ * @cqes: CQ: entries posted
+ * @irqs: CQ: signals sent to irq_fd
+ * @full: CQ: times a submission queue had to wait for the guest to consume
+ * @kicks: SQ, CQ: signals received from kick_fd
+ * @doorbells: SQ, CQ: VHOST_NVME_DOORBELL calls
+ * @wakeups: worker: times it went from sleeping to running
+ * @passes: worker: looks at its queues
+ * @busy_passes: worker: looks that found a command
+ * @poll_ns: worker: the present polling window
+ * @pinned_pages: worker: pages charged to RLIMIT_MEMLOCK by the controller
+ *
+ * Members that do not belong to the scope are 0. The counters are read without
+ * stopping the queues.
+ */
+struct vhost_nvme_stats {
+	__u32	size;
+	__u16	scope;
+	__u16	id;
+	__u64	commands;
+	__u64	errors;
+	__u64	read_bytes;
+	__u64	write_bytes;
+	__u64	bounced;
+	__u64	retries;
+	__u64	inflight;
+	__u64	cqes;
+	__u64	irqs;
+	__u64	full;
+	__u64	kicks;
+	__u64	doorbells;
+	__u64	wakeups;
+	__u64	passes;
+	__u64	busy_passes;
+	__u64	poll_ns;
+	__u64	pinned_pages;
+};
+
+#define VHOST_NVME_STATS_SIZE_V1	144
+
+/*
+ * Events. read(2) returns as many of them as are pending and fit, oldest kind
+ * first; poll(2) shows POLLIN while there is one. With nothing pending, read
+ * blocks, or fails with EAGAIN if the file is O_NONBLOCK. Two equal events of
+ * which none was read are one.
+ */
+#define VHOST_NVME_EVENT_SQ_DELETED	1 /* id: DELETE_SQ is complete */
+#define VHOST_NVME_EVENT_RESET_DONE	2 /* RESET is complete */
+#define VHOST_NVME_EVENT_NS_REMOVED	3 /* id: SET_NS's old device is idle and closed */
+#define VHOST_NVME_EVENT_SQ_ERROR	4 /* id: the SQ stopped; set CSTS.CFS */
+#define VHOST_NVME_EVENT_CQ_ERROR	5 /* id: the CQ stopped; set CSTS.CFS */
+#define VHOST_NVME_EVENT_WORKER_DIED	6 /* the owner was killed; no queue is served */
+
+/**
+ * struct vhost_nvme_event - what read(2) returns
+ * @type: VHOST_NVME_EVENT_*
+ * @id: queue or namespace identifier, or 0
+ */
+struct vhost_nvme_event {
+	__u32	type;
+	__u32	id;
+};
+
+/*
+ * VHOST_NVME_GET_CAPS - see struct vhost_nvme_caps. Needs no owner.
+ *
+ * EINVAL: size is too small.
+ */
+#define VHOST_NVME_GET_CAPS	_IOWR(VHOST_VIRTIO, 0xA0, struct vhost_nvme_caps)
+
+/*
+ * VHOST_NVME_SET_NS - add, replace or remove a namespace.
+ *
+ * Commands fetched later see the new state; commands in flight finish on the
+ * old device, which is closed after the last of them (EVENT_NS_REMOVED).
+ * Removing a namespace that is not there does nothing and raises no event.
+ *
+ * EINVAL: a member out of range, an LBA size that the device's logical block
+ * size does not divide, nlb beyond the device, or smaller than one LBA. EBADF:
+ * not an open file. ENOTBLK: not a block device. EACCES: not open for reading,
+ * or not for writing without NS_RDONLY, or the device is read-only.
+ * EOPNOTSUPP: a zoned device. ENOMEM.
+ */
+#define VHOST_NVME_SET_NS	_IOW(VHOST_VIRTIO, 0xA1, struct vhost_nvme_ns)
+
+/*
+ * VHOST_NVME_CREATE_CQ - create and start a completion queue.
+ *
+ * Its ring is pinned, mapped and charged to RLIMIT_MEMLOCK.
+ *
+ * EINVAL: a member out of range. EEXIST: cqid is in use. EFAULT: the ring is
+ * not wholly in the memory table, or not writable memory. EBADF: an fd is no
+ * eventfd (EINVAL for an fd of another kind). ENOMEM: no memory, or
+ * RLIMIT_MEMLOCK is exceeded (unless CAP_IPC_LOCK). EBUSY: a reset is not
+ * complete. ESRCH: the worker has died.
+ */
+#define VHOST_NVME_CREATE_CQ	_IOW(VHOST_VIRTIO, 0xA2, struct vhost_nvme_cq)
+
+/*
+ * VHOST_NVME_CREATE_SQ - create and start a submission queue.
+ *
+ * Errors as for CREATE_CQ, and ENOENT: no such completion queue.
+ */
+#define VHOST_NVME_CREATE_SQ	_IOW(VHOST_VIRTIO, 0xA3, struct vhost_nvme_sq)
+
+/*
+ * VHOST_NVME_DELETE_SQ - delete a submission queue.
+ *
+ * Takes the queue identifier as argument. When it returns, no further command
+ * is fetched. EVENT_SQ_DELETED follows as soon as no command of the queue can
+ * touch guest memory or the completion queue any more, and the identifier is
+ * free then. Commands in flight finish and post their completions before it.
+ *
+ * ENOENT: no such queue. EALREADY: it is being deleted.
+ */
+#define VHOST_NVME_DELETE_SQ	_IO(VHOST_VIRTIO, 0xA4)
+
+/*
+ * VHOST_NVME_DELETE_CQ - delete a completion queue, at once.
+ *
+ * Takes the queue identifier as argument.
+ *
+ * ENOENT: no such queue. EBUSY: a submission queue still uses it (also one
+ * whose deletion is not complete).
+ */
+#define VHOST_NVME_DELETE_CQ	_IO(VHOST_VIRTIO, 0xA5)
+
+/*
+ * VHOST_NVME_RESET - delete all queues and forget the shadow doorbells.
+ *
+ * When it returns, no further command is fetched, and the shadow doorbell and
+ * EventIdx pages are not touched again. EVENT_RESET_DONE follows as soon as no
+ * DMA to guest memory can happen and all rings are unpinned; pending queue
+ * events are dropped. Namespaces, the memory table and the poll limit stay.
+ * A second RESET before the event is allowed and gives one event.
+ */
+#define VHOST_NVME_RESET	_IO(VHOST_VIRTIO, 0xA6)
+
+/*
+ * VHOST_NVME_SET_DBBUF - turn shadow doorbells on, for the queues that exist
+ * and for those created later, until RESET.
+ *
+ * Existing queues take over their present tail and head into the shadow page.
+ *
+ * EINVAL: an address is not aligned, or both are the same page. EFAULT: an
+ * address is not in the memory table, or not writable memory. EBUSY: a reset
+ * is not complete. ENOMEM.
+ */
+#define VHOST_NVME_SET_DBBUF	_IOW(VHOST_VIRTIO, 0xA7, struct vhost_nvme_dbbuf)
+
+/*
+ * VHOST_NVME_DOORBELL - a doorbell write that was trapped.
+ *
+ * While shadow doorbells are on, the value is only a reason to look at the
+ * shadow page; otherwise it is the new tail or head.
+ *
+ * ENOENT: no such queue. EINVAL: the value is not below the queue's number of
+ * entries, or an unknown flag.
+ */
+#define VHOST_NVME_DOORBELL	_IOW(VHOST_VIRTIO, 0xA8, struct vhost_nvme_doorbell)
+
+/*
+ * VHOST_NVME_SET_POLL - see struct vhost_nvme_poll; applies at once.
+ *
+ * EINVAL: poll_us is above caps.max_poll_us.
+ */
+#define VHOST_NVME_SET_POLL	_IOW(VHOST_VIRTIO, 0xA9, struct vhost_nvme_poll)
+
+/*
+ * VHOST_NVME_GET_STATS - see struct vhost_nvme_stats.
+ *
+ * EINVAL: unknown scope, or size is too small. ENOENT: no such queue.
+ */
+#define VHOST_NVME_GET_STATS	_IOWR(VHOST_VIRTIO, 0xAA, struct vhost_nvme_stats)
+
+#endif /* _UAPI_LINUX_VHOST_NVME_H */
