@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A controller with one namespace and one pair of queues, ready to use */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "box.h"
+
+static int box_prepare(struct box *b, const struct box_opts *o)
+{
+	unsigned int entries = o->entries ?: 64;
+	struct vng *g = &b->g;
+	int ret;
+
+	ret = disk_create(&b->disk, o->disk_mib ?: 64, o->lba_shift ?: 9,
+			  o->attrs);
+	if (ret)
+		return vng_fail(g, ret, "null_blk disk");
+	ret = vng_set_owner(g);
+	if (ret)
+		return ret;
+	ret = vng_mem_add(g, o->kind, BOX_GPA, (size_t)(o->mib ?: 32) << 20);
+	if (ret < 0)
+		return ret;
+	if (o->page_shift)
+		g->page_shift = o->page_shift;
+	ret = vng_mem_publish(g);
+	if (ret)
+		return ret;
+	ret = vng_set_ns(g, 1, b->disk.fd, b->disk.lba_shift, 0, 0);
+	if (ret)
+		return ret;
+	ret = o->poll_us ? vng_set_poll(g, o->poll_us) : 0;
+	if (ret)
+		return ret;
+	ret = o->no_shadow ? 0 : vng_dbbuf_on(g);
+	if (ret || o->no_queues)
+		return ret;
+	return vng_cq_create(g, &b->cq, 1, o->cq_entries ?: entries,
+			     VNG_KICK | (o->no_irq ? 0 : VNG_IEN)) ?:
+	       vng_sq_create(g, &b->sq, 1, &b->cq, entries, VNG_KICK);
+}
+
+int box_start(struct box *b, const struct box_opts *opts)
+{
+	int ret;
+
+	memset(b, 0, sizeof(*b));
+	ret = vng_open(&b->g);
+	if (ret)
+		return ret;
+	ret = box_prepare(b, opts);
+	if (ret)
+		box_stop(b);
+	return ret;
+}
+
+void box_stop(struct box *b)
+{
+	vng_close(&b->g);
+	disk_destroy(&b->disk);
+}
+
+int box_exec(struct vng_sq *sq, struct vng_sqe *sqe)
+{
+	struct vng_cqe cqe;
+
+	return vng_exec(sq, sqe, &cqe) ?: vng_status(&cqe);
+}
+
+int box_rw(struct box *b, uint8_t opcode, uint64_t off, uint64_t gpa,
+	   size_t len)
+{
+	unsigned int shift = b->disk.lba_shift;
+	struct vng_sqe sqe;
+	uint64_t mark = b->g.next;
+	int ret;
+
+	vng_cmd_rw(&sqe, opcode, 1, off >> shift, len >> shift);
+	ret = vng_prp_contig(&b->g, &sqe, gpa, len);
+	if (ret)
+		return ret;
+	ret = box_exec(&b->sq, &sqe);
+	/* The command is over, and so is the use of its PRP list. */
+	if (ret >= 0)
+		b->g.next = mark;
+	return ret;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A ready-made guest for the tests */
+#ifndef BOX_H
+#define BOX_H
+
+#include "disk.h"
+#include "vng.h"
+
+/**
+ * struct box - one controller with one namespace and one pair of queues
+ * @g: the guest
+ * @disk: what namespace 1 is
+ * @cq: completion queue 1
+ * @sq: submission queue 1
+ */
+struct box {
+	struct vng	g;
+	struct disk	disk;
+	struct vng_cq	cq;
+	struct vng_sq	sq;
+};
+
+/**
+ * struct box_opts - what to make; zero means the default
+ * @mib: guest memory, 32
+ * @disk_mib: size of the disk, 64
+ * @entries: of SQ 1, 64
+ * @cq_entries: of CQ 1, as @entries
+ * @lba_shift: 9
+ * @page_shift: 12
+ * @attrs: of the disk, for disk_create()
+ * @kind: of guest memory, VNG_MEM_ANON
+ * @no_shadow: no shadow doorbells
+ * @no_irq: CQ 1 without interrupt
+ * @no_queues: neither CQ 1 nor SQ 1
+ * @poll_us: polling limit, 0
+ */
+struct box_opts {
+	unsigned int	mib;
+	unsigned int	disk_mib;
+	unsigned int	entries;
+	unsigned int	cq_entries;
+	unsigned int	lba_shift;
+	unsigned int	page_shift;
+	const char	*attrs;
+	enum vng_mem	kind;
+	bool		no_shadow;
+	bool		no_irq;
+	bool		no_queues;
+	unsigned int	poll_us;
+};
+
+#define BOX_GPA	0x100000
+
+/* -ENOENT: the module is not loaded; -ENODEV: no disk to be had */
+int box_start(struct box *b, const struct box_opts *opts);
+void box_stop(struct box *b);
+
+/* Execute a command; its status, or -errno with vng_msg(). */
+int box_exec(struct vng_sq *sq, struct vng_sqe *sqe);
+
+/* Read or write @len bytes at byte @off of namespace 1, as one command. */
+int box_rw(struct box *b, uint8_t opcode, uint64_t off, uint64_t gpa,
+	   size_t len);
+
+#endif /* BOX_H */

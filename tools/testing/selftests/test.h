@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* For the test programs: the harness and how to use the rest with it. */
+#ifndef TEST_H
+#define TEST_H
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "box.h"
+#include "disk.h"
+#include "util.h"
+#include "vng.h"
+
+/*
+ * The environment (all optional):
+ *
+ *	VNG_SCALE	multiplies the rounds of stress tests and every time limit;
+ *			default 1, which suits an emulated CPU
+ *	VNG_TIMEOUT_MS	limit of one wait, 10000 by default; then the test fails
+ *	VNG_DEVICE	/dev/vhost-nvme
+ *	VNG_SEED	of the random numbers; printed by tests that use them
+ */
+
+/* Limits of the harness: evaluated when a test registers itself. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	((int)(60 * test_scale()))
+
+/* A library call that has to succeed; needs "struct vng *g" in scope. */
+#define OK(call)	ASSERT_EQ(0, (call)) TH_LOG("%s", vng_msg(g))
+
+/* A call that has to fail with this errno, negative as the library returns it */
+#define FAILS(err, call)	ASSERT_EQ(-(err), (call)) TH_LOG("%s", vng_msg(g))
+
+/* An ioctl that has to fail with this errno */
+#define IOCTL_FAILS(err, fd, cmd, arg)			\
+do {							\
+	ASSERT_EQ(-1, ioctl(fd, cmd, arg));		\
+	ASSERT_EQ(err, errno);				\
+} while (0)
+
+#define IOCTL_OK(fd, cmd, arg)				\
+	ASSERT_EQ(0, ioctl(fd, cmd, arg)) TH_LOG("%s", strerror(errno))
+
+/* For FIXTURE_SETUP: a guest, or the test is skipped, or it fails. */
+#define BOX_SETUP(b, ...)						\
+do {									\
+	struct box_opts __opts = { __VA_ARGS__ };			\
+	int __ret = box_start(b, &__opts);				\
+									\
+	if (__ret == -ENOENT || __ret == -ENODEV)			\
+		SKIP(return, "%s", vng_msg(&(b)->g));			\
+	ASSERT_EQ(0, __ret) TH_LOG("%s", vng_msg(&(b)->g));		\
+} while (0)
+
+#endif /* TEST_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Patterns, random numbers, looks into /proc */
+#ifndef UTIL_H
+#define UTIL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* $VNG_SCALE, see test.h */
+unsigned int test_scale(void);
+
+/* Bytes that depend on @seed and on their position */
+void pattern_fill(void *buf, size_t len, uint64_t seed);
+
+/* Index of the first byte that differs from pattern_fill()'s, or -1 */
+long pattern_check(const void *buf, size_t len, uint64_t seed);
+
+/* Index of the first byte that is not @c, or -1 */
+long mem_check(const void *buf, int c, size_t len);
+
+/* Seed from $VNG_SEED or the clock; returned for printing. */
+uint64_t random_seed(void);
+uint64_t random_next(void);
+static inline uint64_t random_below(uint64_t n)
+{
+	return random_next() % n;
+}
+
+/* A counter of /proc/vmstat, or -1 */
+long vmstat(const char *name);
+
+/* Reference count of the module, or -1 */
+int module_refcount(void);
+
+/* User and system ticks of all threads whose name starts with @comm, or -1 */
+long thread_ticks(pid_t pid, const char *comm);
+
+void sleep_ms(unsigned int ms);
+void sleep_us(unsigned int us);
+
+#endif /* UTIL_H */
