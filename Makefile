@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every target sets up what it needs (Debian 12 or 13, as root or with sudo),
+# goes on from what is already built, and ends with a verdict. Downloads and
+# long builds are kept in $VHOST_NVME_CACHE (default /var/cache/vhost-nvme, or
+# ~/.cache/vhost-nvme for other users), everything else in build/.
+
+export BENCH_START := $(shell date +%s)
+export KDIR CMD TIMEOUT VM QUICK
+MAKEFLAGS += --no-print-directory
+t := tools/testing
+
+.PHONY: modules qemu demo check bench lint shell run clean help \
+	tools images selftests bench-modules
+
+modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
+	@$t/setup/modules.sh
+	@echo "built $$(find build/modules -name vhost_nvme.ko)"
+
+qemu: tools          ## build/qemu/qemu-system-x86_64, with qemu-patches/
+	@$t/setup/qemu.sh
+
+demo: run-ready      ## a guest's verified I/O, and figures beside those of other devices
+	@$t/demo.sh
+
+check: selftests run-ready ## all tests, and lint
+	@$t/check.sh
+
+bench: run-ready     ## the demo's table with more rounds and block sizes (QUICK=1: fewer)
+	@$t/bench.sh
+
+lint: tools          ## sparse, compiler warnings, checkpatch, shellcheck
+	@$t/lint.sh
+
+shell: run-ready     ## a shell in the host VM (VM=guest: in a guest in there)
+	@$t/shell.sh
+
+run: run-ready       ## CMD='...' in the host VM, module loaded (TIMEOUT=600)
+	@$t/vm/host-vm.sh run "$${TIMEOUT:-600}" "$$CMD"
+
+clean:               ## removes build/ (not the cache)
+	rm -rf build
+
+help:                ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \2/p' $(MAKEFILE_LIST) | \
+		while read -r make target text; do \
+			printf '%s %-8s %s\n' "$$make" "$$target" "$$text"; \
+		done
+
+# What the targets above are made of.
+.PHONY: run-ready
+run-ready: images bench-modules qemu
+
+tools:
+	@$t/setup/tools.sh
+
+images: tools
+	@$t/setup/kernel.sh
+	@$t/setup/images.sh
+
+# The module for the host VM's kernel, whatever this machine runs.
+bench-modules: tools
+	@KDIR= BENCH_KERNEL=1 $t/setup/modules.sh
+
+selftests: tools
+	@$t/setup/selftests.sh

@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Sourced by scripts of the host VM: starts the guest and runs commands in it.
+# The guest's kernel log goes to $guest_log.
+
+guest_dir=/run/guest
+guest_log=/out/guest.log
+guest_pid=
+
+# The block device of this VM with that serial number
+disk()
+{
+	local f
+
+	f=$(grep -lx "$1" /sys/block/vd*/serial) && f=${f%/serial} &&
+		echo "/dev/${f##*/}"
+}
+
+# QEMU as it was built on the build machine, with its libraries
+qemu()
+{
+	LD_LIBRARY_PATH=/bench/qemu/lib exec /bench/qemu/qemu-system-x86_64 "$@"
+}
+
+# guest_args MODE: the arguments every guest gets
+guest_args()
+{
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	args=(-machine q35,sata=off,usb=off,vmport=off -accel kvm -cpu host
+		-smp "${guest_cpus:-2}" -m "${guest_memory:-1G}"
+		-nodefaults -no-user-config -display none
+		-kernel /bench/vmlinuz -initrd /bench/initramfs.cpio
+		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off role=guest mode=$1 ${guest_append:-}"
+		-drive "if=none,id=root,format=raw,readonly=on,file=$(disk root)"
+		-device virtio-blk-pci,drive=root,serial=root
+		-drive "if=none,id=payload,format=raw,readonly=on,file=$(disk payload)"
+		-device virtio-blk-pci,drive=payload,serial=payload
+		-serial "file:$guest_log"
+		-device virtio-serial-pci -device virtconsole,chardev=agent)
+}
+
+# guest_boot QEMU-ARGUMENT...: starts the guest and returns when it takes
+# commands
+guest_boot()
+{
+	guest_launch "$@" && guest_ready
+}
+
+guest_launch()
+{
+	local args
+
+	guest_args agent
+	rm -rf "$guest_dir"
+	mkdir -p "$guest_dir"
+	mkfifo "$guest_dir/agent.in" "$guest_dir/agent.out"
+	exec 7<>"$guest_dir/agent.in" 8<>"$guest_dir/agent.out"
+	(qemu "${args[@]}" -chardev "pipe,id=agent,path=$guest_dir/agent" "$@" \
+		>"$guest_dir/qemu.log" 2>&1 </dev/null 7>&- 8>&-) &
+	guest_pid=$!
+}
+
+# agent_line SECONDS: the next line of the guest's answer in $line
+agent_line()
+{
+	local deadline=$((SECONDS + $1))
+
+	while ! IFS= read -r -t 1 -u 8 line; do
+		if ! kill -0 "$guest_pid" 2>/dev/null; then
+			echo "the guest is gone: $(cat "$guest_dir/qemu.log")"
+			return 1
+		elif [ $SECONDS -ge $deadline ]; then
+			echo "no answer from the guest within $1 s"
+			tail -n 20 "$guest_log"
+			return 1
+		fi
+	done
+}
+
+guest_ready()
+{
+	while agent_line 60; do
+		if [ "$line" = "agent: ready" ]; then
+			return 0
+		fi
+	done
+	echo "$line"
+	return 1
+}
+
+# guest_run SECONDS COMMAND: output and exit status are COMMAND's
+guest_run()
+{
+	local line
+
+	echo "$2" >&7
+	while agent_line "$1"; do
+		case $line in
+		"agent: status "*) return "${line##* }" ;;
+		*) echo "$line" ;;
+		esac
+	done
+	return 124
+}
+
+# A command that gets no answer, because it ends or restarts the guest
+guest_send()
+{
+	echo "$1" >&7
+}
+
+guest_stop()
+{
+	if kill -0 "$guest_pid" 2>/dev/null; then
+		kill "${1:--TERM}" "$guest_pid"
+	fi
+	wait "$guest_pid" 2>/dev/null
+	exec 7>&- 8>&-
+}

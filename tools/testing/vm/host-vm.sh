@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# host-vm.sh NAME TIMEOUT COMMAND: boots the host VM with the module, QEMU, the
+# selftests and the scripts of this tree in it and runs COMMAND there with bash;
+# its output is printed and its exit status returned. TIMEOUT in seconds, 0: the
+# terminal is COMMAND's and there is no limit.
+#
+# In build/run/NAME: console.log (kernel log of the host VM), output.log, and
+# out/ with what COMMAND left in /out.
+
+# shellcheck source=tools/testing/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+name=$1 timeout=$2 command=$3
+run=$BUILD/run/$name
+images=$BUILD/images
+qemu=$BUILD/qemu/qemu-system-x86_64
+memory=6G
+cpus=4
+
+make_payload()
+{
+	local p=$run/payload lib
+
+	mkdir -p "$p/qemu/lib"
+	cp -r "$TESTING/vm" "$TESTING/host" "$TESTING/guest" "$p"
+	cp "$images/vmlinuz" "$images/initramfs.cpio" "$p"
+	cp "$BUILD/modules/drivers/vhost/nvme/vhost_nvme.ko" "$p" ||
+		say "no vhost_nvme.ko: the host VM runs without it"
+	if [ -d "$BUILD/selftests" ]; then
+		cp -rL "$BUILD/selftests" "$p/selftests"
+	fi
+	cp -r "$BUILD/qemu/qemu-bundle" "$p/qemu"
+	strip -o "$p/qemu/qemu-system-x86_64" "$qemu"
+	# The root image need not know what QEMU is linked with.
+	ldd "$qemu" | awk '$3 ~ /^\// { print $3 }' |
+		grep -vE '/(libc|libm|ld-linux[^/]*)\.so' | while read -r lib; do
+		cp -L "$lib" "$p/qemu/lib/"
+	done
+	printf '%s\n' "$command" >"$p/command"
+	[ "$timeout" != 0 ] || touch "$p/interactive"
+	truncate -s "$(du -sk "$p" | awk '{ print int($1 * 1.1) + 8000 }')k" \
+		"$run/payload.img"
+	mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$p" "$run/payload.img"
+	rm -r "$p"
+}
+
+# With KVM where a kernel really boots on it and can run guests of its own.
+accel()
+{
+	local cached
+
+	cached=$CACHE/accel-$(key "$images/vmlinuz" "$qemu" \
+		/proc/sys/kernel/random/boot_id <<<"$(id -u)")
+	if [ ! -e "$cached" ]; then
+		rm -f "$CACHE"/accel-*
+		echo tcg >"$cached"
+		if [ -w /dev/kvm ] && timeout -k 1 30 "$qemu" -nodefaults \
+			-display none -machine q35 -accel kvm -cpu host -m 512M \
+			-no-reboot -kernel "$images/vmlinuz" \
+			-initrd "$images/initramfs.cpio" \
+			-append "console=ttyS0 quiet panic=-1 role=probe" \
+			-serial stdio </dev/null 2>/dev/null |
+			grep -q "probe: hardware virtualization"; then
+			echo kvm >"$cached"
+		fi
+	fi
+	cat "$cached"
+}
+
+case $(accel) in
+kvm) accel=(-accel kvm -cpu host) ;;
+tcg) accel=(-accel "tcg,thread=multi" -cpu EPYC-Milan) ;;
+esac
+
+rm -rf "$run"
+mkdir -p "$run/out"
+make_payload
+# What comes out: the VM writes a tar archive to this disk.
+truncate -s 256M "$run/out.img"
+
+# shellcheck disable=SC2054 # the commas are QEMU's
+vm=("$qemu" "${accel[@]}" -machine q35 -smp "$cpus" -m "$memory" -nodefaults
+	-display none -no-reboot -no-user-config
+	-kernel "$images/vmlinuz" -initrd "$images/initramfs.cpio"
+	-append "console=ttyS0 loglevel=7 panic=-1 mitigations=off log_buf_len=4M role=host ${HOST_APPEND:-}"
+	-drive "if=none,id=root,format=raw,readonly=on,file=$images/root.img"
+	-device virtio-blk-pci,drive=root,serial=root
+	-drive "if=none,id=payload,format=raw,readonly=on,file=$run/payload.img"
+	-device virtio-blk-pci,drive=payload,serial=payload
+	-drive "if=none,id=out,format=raw,file=$run/out.img"
+	-device virtio-blk-pci,drive=out,serial=out
+	-serial "file:$run/console.log"
+	-device virtio-serial-pci -device virtconsole,chardev=terminal)
+
+status=0
+if [ "$timeout" = 0 ]; then
+	"${vm[@]}" -chardev stdio,id=terminal,signal=off 2>"$run/qemu.log" ||
+		status=$?
+else
+	timeout -k 5 "$timeout" "${vm[@]}" -chardev stdio,id=terminal,signal=off \
+		</dev/null 2>"$run/qemu.log" | tee "$run/output.log" ||
+		status=${PIPESTATUS[0]}
+fi
+
+if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+	tail -n 60 "$run/console.log" >&2
+	die "the host VM did not finish within $timeout s; see $run"
+fi
+tar -xf "$run/out.img" -C "$run/out" 2>/dev/null || true
+rm -f "$run/out.img" "$run/payload.img"
+if [ ! -e "$run/out/status" ]; then
+	grep -v "TCG doesn't support" "$run/qemu.log" >&2 || true
+	tail -n 60 "$run/console.log" >&2
+	die "the host VM died; see $run"
+fi
+exit "$(cat "$run/out/status")"
