@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A controller: owner, events, reset, end. */
+
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "vhost_nvme.h"
+
+/*
+ * Events
+ */
+
+/**
+ * vn_event - tell the owner of the file that something has happened
+ * @ctrl: controller
+ * @type: VHOST_NVME_EVENT_*
+ * @id: its valid queue or namespace identifier
+ *
+ * Context: any.
+ */
+void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id)
+{
+	struct vn_events *ev = &ctrl->events;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ev->lock, flags);
+	switch (type) {
+	case VHOST_NVME_EVENT_SQ_DELETED:
+		__set_bit(id, ev->sq_deleted);
+		break;
+	case VHOST_NVME_EVENT_SQ_ERROR:
+		__set_bit(id, ev->sq_error);
+		break;
+	case VHOST_NVME_EVENT_CQ_ERROR:
+		__set_bit(id, ev->cq_error);
+		break;
+	case VHOST_NVME_EVENT_NS_REMOVED:
+		__set_bit(id, ev->ns_removed);
+		break;
+	case VHOST_NVME_EVENT_RESET_DONE:
+		ev->reset_done = true;
+		break;
+	case VHOST_NVME_EVENT_WORKER_DIED:
+		ev->worker_died = true;
+		break;
+	}
+	spin_unlock_irqrestore(&ev->lock, flags);
+	wake_up_poll(&ev->wait, EPOLLIN);
+}
+
+static bool vn_event_take_bit(unsigned long *map, unsigned int size, u32 type,
+			      struct vhost_nvme_event *ev)
+{
+	unsigned int id = find_first_bit(map, size);
+
+	if (id == size)
+		return false;
+	__clear_bit(id, map);
+	ev->type = type;
+	ev->id = id;
+	return true;
+}
+
+static bool vn_event_take_flag(bool *flag, u32 type,
+			       struct vhost_nvme_event *ev)
+{
+	if (!*flag)
+		return false;
+	*flag = false;
+	ev->type = type;
+	ev->id = 0;
+	return true;
+}
+
+/**
+ * vn_event_take - the next pending event
+ * @ctrl: controller
+ * @event: set on success
+ *
+ * Return: false if there is none.
+ */
+bool vn_event_take(struct vn_ctrl *ctrl, struct vhost_nvme_event *event)
+{
+	struct vn_events *ev = &ctrl->events;
+	bool taken;
+
+	spin_lock_irq(&ev->lock);
+	taken = vn_event_take_bit(ev->sq_deleted, VN_MAX_QUEUES + 1,
+				  VHOST_NVME_EVENT_SQ_DELETED, event) ||
+		vn_event_take_flag(&ev->reset_done,
+				   VHOST_NVME_EVENT_RESET_DONE, event) ||
+		vn_event_take_bit(ev->ns_removed, VN_MAX_NSID + 1,
+				  VHOST_NVME_EVENT_NS_REMOVED, event) ||
+		vn_event_take_bit(ev->sq_error, VN_MAX_QUEUES + 1,
+				  VHOST_NVME_EVENT_SQ_ERROR, event) ||
+		vn_event_take_bit(ev->cq_error, VN_MAX_QUEUES + 1,
+				  VHOST_NVME_EVENT_CQ_ERROR, event) ||
+		vn_event_take_flag(&ev->worker_died,
+				   VHOST_NVME_EVENT_WORKER_DIED, event);
+	spin_unlock_irq(&ev->lock);
+	return taken;
+}
+
+/**
+ * vn_event_pending - is there an event to read?
+ * @ctrl: controller
+ */
+bool vn_event_pending(struct vn_ctrl *ctrl)
+{
+	struct vn_events *ev = &ctrl->events;
+	bool pending;
+
+	spin_lock_irq(&ev->lock);
+	pending = !bitmap_empty(ev->sq_deleted, VN_MAX_QUEUES + 1) ||
+		  !bitmap_empty(ev->sq_error, VN_MAX_QUEUES + 1) ||
+		  !bitmap_empty(ev->cq_error, VN_MAX_QUEUES + 1) ||
+		  !bitmap_empty(ev->ns_removed, VN_MAX_NSID + 1) ||
+		  ev->reset_done || ev->worker_died;
+	spin_unlock_irq(&ev->lock);
+	return pending;
+}
+
+/* What happened to queues that a reset deletes is of no interest any more. */
+static void vn_event_drop_queues(struct vn_ctrl *ctrl)
+{
+	struct vn_events *ev = &ctrl->events;
+
+	spin_lock_irq(&ev->lock);
+	bitmap_zero(ev->sq_deleted, VN_MAX_QUEUES + 1);
+	bitmap_zero(ev->sq_error, VN_MAX_QUEUES + 1);
+	bitmap_zero(ev->cq_error, VN_MAX_QUEUES + 1);
+	ev->reset_done = false;
+	spin_unlock_irq(&ev->lock);
+}
+
+/*
+ * Life
+ */
+
+static void vn_ctrl_free_work(struct work_struct *work)
+{
+	struct vn_ctrl *ctrl = container_of(work, struct vn_ctrl, free_work);
+	unsigned int i;
+
+	destroy_workqueue(ctrl->blocking_wq);
+	for (i = 0; i < VN_NR_WORKERS; i++)
+		kfree(ctrl->workers[i]);
+	vn_mem_free(ctrl->mem);
+	if (ctrl->mm)
+		mmdrop(ctrl->mm);
+	kfree(ctrl);
+	/* vn_wq is emptied before the module goes, so this returns in time. */
+	module_put(THIS_MODULE);
+}
+
+static void vn_ctrl_free(struct kref *ref)
+{
+	struct vn_ctrl *ctrl = container_of(ref, struct vn_ctrl, ref);
+
+	queue_work(vn_wq, &ctrl->free_work);
+}
+
+/**
+ * vn_ctrl_get - take a reference
+ * @ctrl: controller
+ */
+void vn_ctrl_get(struct vn_ctrl *ctrl)
+{
+	kref_get(&ctrl->ref);
+}
+
+/**
+ * vn_ctrl_put - drop a reference
+ * @ctrl: controller
+ *
+ * Context: any.
+ */
+void vn_ctrl_put(struct vn_ctrl *ctrl)
+{
+	kref_put(&ctrl->ref, vn_ctrl_free);
+}
+
+/**
+ * vn_ctrl_create - a controller without owner, queues and namespaces
+ *
+ * Return: the controller, with one reference, or NULL.
+ */
+struct vn_ctrl *vn_ctrl_create(void)
+{
+	struct vn_ctrl *ctrl;
+
+	ctrl = kzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
+	if (!ctrl)
+		return NULL;
+	ctrl->blocking_wq = alloc_workqueue("vhost-nvme-io", WQ_UNBOUND,
+					    VN_MAX_BLOCKING);
+	if (!ctrl->blocking_wq) {
+		kfree(ctrl);
+		return NULL;
+	}
+	kref_init(&ctrl->ref);
+	mutex_init(&ctrl->lock);
+	spin_lock_init(&ctrl->events.lock);
+	init_waitqueue_head(&ctrl->events.wait);
+	INIT_WORK(&ctrl->free_work, vn_ctrl_free_work);
+	/* Requests in flight outlive the file, which holds the module so far. */
+	__module_get(THIS_MODULE);
+	return ctrl;
+}
+
+/**
+ * vn_ctrl_release - the file was closed
+ * @ctrl: controller; the file's reference is dropped
+ *
+ * Does not wait for requests in flight: what they use goes with the last of
+ * them.
+ */
+void vn_ctrl_release(struct vn_ctrl *ctrl)
+{
+	unsigned int i;
+
+	mutex_lock(&ctrl->lock);
+	if (ctrl->mm) {
+		vn_ctrl_reset(ctrl);
+		for (i = 1; i <= VN_MAX_NSID; i++)
+			if (ctrl->ns[i])
+				vn_ns_remove(ctrl, i);
+		for (i = 0; i < VN_NR_WORKERS; i++)
+			vn_worker_stop(ctrl->workers[i]);
+	}
+	mutex_unlock(&ctrl->lock);
+	vn_ctrl_put(ctrl);
+}
+
+/**
+ * vn_ctrl_set_owner - VHOST_SET_OWNER
+ * @ctrl: controller, locked
+ *
+ * Return: 0, -EBUSY if there is an owner, -ENOMEM, or what creating a thread
+ * returns.
+ */
+int vn_ctrl_set_owner(struct vn_ctrl *ctrl)
+{
+	struct vn_worker *worker;
+	unsigned int i;
+	int err;
+
+	lockdep_assert_held(&ctrl->lock);
+
+	if (ctrl->mm)
+		return -EBUSY;
+	for (i = 0; i < VN_NR_WORKERS; i++) {
+		worker = vn_worker_create(ctrl);
+		if (IS_ERR(worker)) {
+			err = PTR_ERR(worker);
+			goto err_stop;
+		}
+		ctrl->workers[i] = worker;
+	}
+	mmgrab(current->mm);
+	ctrl->mm = current->mm;
+	return 0;
+
+err_stop:
+	while (i--) {
+		vn_worker_stop(ctrl->workers[i]);
+		kfree(ctrl->workers[i]);
+		ctrl->workers[i] = NULL;
+	}
+	return err;
+}
+
+/**
+ * vn_ctrl_pause - keep all workers out of their passes
+ * @ctrl: controller, locked, with owner
+ *
+ * Context: process context; waits for one pass, which waits for no disk.
+ */
+void vn_ctrl_pause(struct vn_ctrl *ctrl)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&ctrl->lock);
+	for (i = 0; i < VN_NR_WORKERS; i++)
+		mutex_lock_nested(&ctrl->workers[i]->lock, i);
+}
+
+/**
+ * vn_ctrl_resume - undo vn_ctrl_pause()
+ * @ctrl: controller
+ */
+void vn_ctrl_resume(struct vn_ctrl *ctrl)
+{
+	unsigned int i;
+
+	for (i = 0; i < VN_NR_WORKERS; i++)
+		mutex_unlock(&ctrl->workers[i]->lock);
+}
+
+/**
+ * vn_ctrl_reset_done - the last SQ is gone: finish a reset
+ * @ctrl: controller, locked
+ */
+void vn_ctrl_reset_done(struct vn_ctrl *ctrl)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&ctrl->lock);
+
+	for (i = 1; i <= VN_MAX_QUEUES; i++)
+		if (ctrl->cqs[i])
+			vn_cq_free(ctrl->cqs[i]);
+	ctrl->resetting = false;
+	vn_event(ctrl, VHOST_NVME_EVENT_RESET_DONE, 0);
+}
+
+/**
+ * vn_ctrl_reset - VHOST_NVME_RESET
+ * @ctrl: controller, locked, with owner
+ *
+ * Return: 0.
+ */
+int vn_ctrl_reset(struct vn_ctrl *ctrl)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&ctrl->lock);
+
+	vn_event_drop_queues(ctrl);
+	/* The SQs first: without shadow doorbell they would see another tail. */
+	for (i = 1; i <= VN_MAX_QUEUES; i++) {
+		if (ctrl->sqs[i] && !ctrl->sqs[i]->deleting)
+			vn_sq_detach(ctrl->sqs[i]);
+		if (ctrl->cqs[i])
+			vn_kick_exit(&ctrl->cqs[i]->kick);
+	}
+	vn_dbbuf_detach(ctrl);
+
+	if (ctrl->nr_sqs)
+		ctrl->resetting = true;
+	else
+		vn_ctrl_reset_done(ctrl);
+	return 0;
+}

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Data pointers: from the PRPs of a command to pinned guest memory, and to a
+ * bounce buffer where the disk cannot use that memory.
+ */
+
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "vhost_nvme.h"
+
+#define VN_PRP_CHUNK	32
+
+/**
+ * struct vn_prp - a walk along the PRPs of a command (NVMe Base 2.0, 4.1.1)
+ * @ctrl: controller
+ * @prp1: PRP Entry 1 of the command
+ * @prp2: PRP Entry 2 of the command
+ * @page: memory page size
+ * @left: bytes that remain
+ * @first: PRP1 was not used yet
+ * @list: PRP2 points to a list
+ * @next: guest physical address of the next list entry to read
+ * @idx: next entry of @buf
+ * @nr: valid entries of @buf
+ * @buf: list entries read
+ */
+struct vn_prp {
+	struct vn_ctrl	*ctrl;
+	u64		prp1;
+	u64		prp2;
+	u32		page;
+	u32		left;
+	bool		first;
+	bool		list;
+	u64		next;
+	unsigned int	idx;
+	unsigned int	nr;
+	__le64		buf[VN_PRP_CHUNK];
+};
+
+static void vn_prp_init(struct vn_prp *prp, struct vn_req *req, u32 len)
+{
+	prp->ctrl = req->sq->ctrl;
+	prp->prp1 = le64_to_cpu(req->cmd.common.dptr.prp1);
+	prp->prp2 = le64_to_cpu(req->cmd.common.dptr.prp2);
+	prp->page = 1U << req->sq->page_shift;
+	prp->left = len;
+	prp->first = true;
+	prp->list = false;
+	prp->idx = 0;
+	prp->nr = 0;
+}
+
+/*
+ * Reads entries up to the end of the list page. Its last entry is no data
+ * pointer if more entries are needed, but points to the next list page. Since
+ * that one is used from its start, every second reading at the latest brings
+ * entries: the walk is as long as the data, whatever the guest writes.
+ */
+static u16 vn_prp_read_list(struct vn_prp *prp)
+{
+	u32 need = DIV_ROUND_UP(prp->left, prp->page);
+	u32 room = (prp->page - (prp->next & (prp->page - 1))) / sizeof(__le64);
+	__le64 chain;
+
+	if (room == 1 && need > 1) {
+		if (vn_mem_read(prp->ctrl, prp->next, &chain, sizeof(chain)))
+			return NVME_SC_DATA_XFER_ERROR;
+		prp->next = le64_to_cpu(chain);
+		if (prp->next & (prp->page - 1))
+			return NVME_SC_PRP_INVALID_OFFSET | NVME_STATUS_DNR;
+		room = prp->page / sizeof(__le64);
+	}
+
+	prp->nr = min3(need, need > room ? room - 1 : room, VN_PRP_CHUNK);
+	prp->idx = 0;
+	if (vn_mem_read(prp->ctrl, prp->next, prp->buf,
+			prp->nr * sizeof(__le64)))
+		return NVME_SC_DATA_XFER_ERROR;
+	prp->next += prp->nr * sizeof(__le64);
+	return NVME_SC_SUCCESS;
+}
+
+/* The next piece of at most one memory page; call while prp->left. */
+static u16 vn_prp_next(struct vn_prp *prp, u64 *gpa, u32 *len)
+{
+	u64 mask = prp->page - 1;
+	u16 status;
+
+	if (prp->first) {
+		prp->first = false;
+		*gpa = prp->prp1;
+		if (*gpa & 3)
+			return NVME_SC_PRP_INVALID_OFFSET | NVME_STATUS_DNR;
+		*len = min(prp->left, prp->page - (u32)(*gpa & mask));
+		prp->left -= *len;
+		if (prp->left > prp->page) {
+			prp->list = true;
+			prp->next = prp->prp2;
+			if (prp->next & 7)
+				return NVME_SC_PRP_INVALID_OFFSET |
+				       NVME_STATUS_DNR;
+		}
+		return NVME_SC_SUCCESS;
+	}
+
+	if (!prp->list) {
+		*gpa = prp->prp2;
+	} else {
+		if (prp->idx == prp->nr) {
+			status = vn_prp_read_list(prp);
+			if (status)
+				return status;
+		}
+		*gpa = le64_to_cpu(prp->buf[prp->idx++]);
+	}
+	if (*gpa & mask)
+		return NVME_SC_PRP_INVALID_OFFSET | NVME_STATUS_DNR;
+	*len = min(prp->left, prp->page);
+	prp->left -= *len;
+	return NVME_SC_SUCCESS;
+}
+
+/**
+ * vn_prp_copy - copy a command's parameters from the guest
+ * @req: the command
+ * @buf: where to
+ * @len: bytes
+ *
+ * Context: the worker.
+ * Return: NVMe status.
+ */
+u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len)
+{
+	struct vn_prp prp;
+	u16 status;
+	u64 gpa;
+	u32 n;
+
+	vn_prp_init(&prp, req, len);
+	while (prp.left) {
+		status = vn_prp_next(&prp, &gpa, &n);
+		if (status)
+			return status;
+		if (vn_mem_read(prp.ctrl, gpa, buf, n))
+			return NVME_SC_DATA_XFER_ERROR;
+		buf += n;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+/* One segment stays within one folio, so that one check covers it. */
+static void vn_data_add_page(struct vn_req *req, struct page *page,
+			     unsigned int off, unsigned int len)
+{
+	struct bio_vec *bv = &req->bv[req->nr_bv];
+	unsigned int end;
+
+	if (req->nr_bv) {
+		end = bv[-1].bv_offset + bv[-1].bv_len;
+		if (!off && PAGE_ALIGNED(end) &&
+		    page == bv[-1].bv_page + (end >> PAGE_SHIFT) &&
+		    page_folio(page) == page_folio(bv[-1].bv_page)) {
+			bv[-1].bv_len += len;
+			return;
+		}
+	}
+	bvec_set_page(bv, page, len, off);
+	req->nr_bv++;
+}
+
+/* Pins len bytes at uaddr, which are contiguous in the owner's memory. */
+static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
+{
+	struct page **pages = req->sq->cq->worker->pages;
+	unsigned int gup = vn_req_is_read(req) ? FOLL_WRITE : 0;
+	unsigned int off, n, i;
+	int nr;
+
+	while (len) {
+		off = offset_in_page(uaddr);
+		nr = pin_user_pages_fast(uaddr - off,
+					 DIV_ROUND_UP(off + len, PAGE_SIZE),
+					 gup, pages);
+		if (nr <= 0)
+			return NVME_SC_DATA_XFER_ERROR;
+		for (i = 0; i < nr; i++) {
+			n = min_t(u64, len, PAGE_SIZE - off);
+			vn_data_add_page(req, pages[i], off, n);
+			uaddr += n;
+			len -= n;
+			off = 0;
+		}
+	}
+	return NVME_SC_SUCCESS;
+}
+
+static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
+{
+	u64 uaddr, run;
+	u16 status;
+
+	while (len) {
+		if (!vn_mem_find(req->sq->ctrl->mem, gpa, len, &uaddr, &run))
+			return NVME_SC_DATA_XFER_ERROR;
+		status = vn_data_pin(req, uaddr, run);
+		if (status)
+			return status;
+		gpa += run;
+		len -= run;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+/* Pins the pieces, those together that follow one another in guest memory. */
+static u16 vn_data_pin_prps(struct vn_req *req)
+{
+	struct vn_prp prp;
+	u64 gpa, run = 0, run_len = 0;
+	u16 status;
+	u32 n;
+
+	vn_prp_init(&prp, req, req->len);
+	while (prp.left) {
+		status = vn_prp_next(&prp, &gpa, &n);
+		if (status)
+			return status;
+		if (run_len && run + run_len == gpa) {
+			run_len += n;
+			continue;
+		}
+		if (run_len) {
+			status = vn_data_add(req, run, run_len);
+			if (status)
+				return status;
+		}
+		run = gpa;
+		run_len = n;
+	}
+	return vn_data_add(req, run, run_len);
+}
+
+static bool vn_data_needs_bounce(const struct vn_req *req)
+{
+	unsigned int i;
+
+	for (i = 0; i < req->nr_bv; i++)
+		if ((req->bv[i].bv_offset | req->bv[i].bv_len) &
+		    req->ns->dma_mask)
+			return true;
+	return false;
+}
+
+static void vn_bounce_free(struct vn_req *req)
+{
+	unsigned int i;
+
+	for (i = 0; i < req->nr_bounce; i++)
+		__free_page(req->bounce[i].bv_page);
+	kfree(req->bounce);
+	req->bounce = NULL;
+	req->nr_bounce = 0;
+}
+
+static int vn_bounce_alloc(struct vn_req *req)
+{
+	unsigned int nr = DIV_ROUND_UP(req->len, PAGE_SIZE);
+	u32 left = req->len, n;
+	struct page *page;
+
+	req->bounce = kmalloc_array(nr, sizeof(*req->bounce), GFP_KERNEL);
+	if (!req->bounce)
+		return -ENOMEM;
+	while (left) {
+		page = alloc_page(GFP_KERNEL);
+		if (!page) {
+			vn_bounce_free(req);
+			return -ENOMEM;
+		}
+		n = min_t(u32, left, PAGE_SIZE);
+		bvec_set_page(&req->bounce[req->nr_bounce++], page, n, 0);
+		left -= n;
+	}
+	return 0;
+}
+
+/*
+ * DMA makes pages dirty behind the page tables' back. That can be recorded
+ * only where sleeping is allowed, so it is recorded before, and looked after
+ * at the end (as block/bio.c does for direct I/O).
+ */
+static void vn_data_set_dirty(struct vn_req *req)
+{
+	struct folio *folio;
+	unsigned int i;
+
+	for (i = 0; i < req->nr_bv; i++) {
+		folio = page_folio(req->bv[i].bv_page);
+		if (folio_test_dirty(folio))
+			continue;
+		folio_lock(folio);
+		folio_mark_dirty(folio);
+		folio_unlock(folio);
+	}
+}
+
+/**
+ * vn_data_dirty - did nobody clean the pages while the disk wrote to them?
+ * @req: a Read command
+ *
+ * Context: any.
+ */
+bool vn_data_dirty(const struct vn_req *req)
+{
+	unsigned int i;
+
+	for (i = 0; i < req->nr_bv; i++)
+		if (!folio_test_dirty(page_folio(req->bv[i].bv_page)))
+			return false;
+	return true;
+}
+
+/**
+ * vn_data_map - pin the guest memory that a command's PRPs name
+ * @req: the command, with its namespace
+ * @len: bytes of data, 1 to VN_MAX_TRANSFER
+ *
+ * Sets @req's len, bv and, if the disk cannot use the guest's memory directly,
+ * bounce. Whatever the result, vn_data_unmap() undoes it.
+ *
+ * Context: the worker; may sleep and fault on guest memory.
+ * Return: NVMe status.
+ */
+u16 vn_data_map(struct vn_req *req, u32 len)
+{
+	u64 off = le64_to_cpu(req->cmd.common.dptr.prp1) & (VHOST_PAGE_SIZE - 1);
+	unsigned int max = DIV_ROUND_UP(off + len, VHOST_PAGE_SIZE);
+	u16 status;
+
+	req->len = len;
+	req->bv = req->inline_bv;
+	if (max > VN_INLINE_BVECS) {
+		req->bv = kmalloc_array(max, sizeof(*req->bv), GFP_KERNEL);
+		if (!req->bv)
+			return NVME_SC_INTERNAL;
+	}
+
+	status = vn_data_pin_prps(req);
+	if (status)
+		return status;
+	if (vn_req_is_read(req))
+		vn_data_set_dirty(req);
+
+	if (vn_data_needs_bounce(req)) {
+		if (vn_bounce_alloc(req))
+			return NVME_SC_INTERNAL;
+		req->sq->bounced++;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+/**
+ * vn_data_sync - copy between bounce buffer and guest memory
+ * @req: a command with a bounce buffer
+ * @to_guest: the direction
+ *
+ * Context: any.
+ */
+void vn_data_sync(struct vn_req *req, bool to_guest)
+{
+	unsigned int i = 0, j, off = 0, pos, n;
+	struct bio_vec *bv = req->bv;
+	void *guest, *bounce;
+
+	for (j = 0; j < req->nr_bounce; j++) {
+		for (pos = 0; pos < req->bounce[j].bv_len; pos += n) {
+			unsigned int at = bv[i].bv_offset + off;
+
+			n = min3(req->bounce[j].bv_len - pos,
+				 bv[i].bv_len - off,
+				 (unsigned int)(PAGE_SIZE - offset_in_page(at)));
+			guest = kmap_local_page(bv[i].bv_page +
+						(at >> PAGE_SHIFT)) +
+				offset_in_page(at);
+			bounce = kmap_local_page(req->bounce[j].bv_page) + pos;
+			if (to_guest)
+				memcpy(guest, bounce, n);
+			else
+				memcpy(bounce, guest, n);
+			kunmap_local(bounce);
+			kunmap_local(guest);
+			off += n;
+			if (off == bv[i].bv_len) {
+				off = 0;
+				i++;
+			}
+		}
+	}
+}
+
+/**
+ * vn_data_unmap - undo vn_data_map(), also when it failed
+ * @req: the command
+ * @redirty: mark the pages dirty first; only where sleeping is allowed
+ *
+ * Context: any without @redirty.
+ */
+void vn_data_unmap(struct vn_req *req, bool redirty)
+{
+	struct bio_vec *bv;
+	unsigned int i, n;
+
+	for (i = 0; i < req->nr_bv; i++) {
+		bv = &req->bv[i];
+		n = DIV_ROUND_UP(bv->bv_offset + bv->bv_len, PAGE_SIZE);
+		unpin_user_page_range_dirty_lock(bv->bv_page, n, redirty);
+	}
+	req->nr_bv = 0;
+	if (req->bounce)
+		vn_bounce_free(req);
+	if (req->bv != req->inline_bv)
+		kfree(req->bv);
+	req->bv = NULL;
+}

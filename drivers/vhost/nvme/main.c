@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The module, its device node, and the dispatch of its ioctls. */
+
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "vhost_nvme.h"
+
+/* No feature bits so far; VHOST_GET_FEATURES shows these. */
+#define VN_FEATURES	0ULL
+
+struct workqueue_struct *vn_wq;
+
+static long vn_set_features(const u64 __user *arg)
+{
+	u64 features;
+
+	if (copy_from_user(&features, arg, sizeof(features)))
+		return -EFAULT;
+	return features & ~VN_FEATURES ? -EOPNOTSUPP : 0;
+}
+
+static long vn_get_features(u64 __user *arg)
+{
+	u64 features = VN_FEATURES;
+
+	return copy_to_user(arg, &features, sizeof(features)) ? -EFAULT : 0;
+}
+
+/*
+ * Structures that grow: the caller says how much it has room for, and gets as
+ * much as both sides know, with size being what the kernel knows.
+ */
+static long vn_put_sized(void __user *arg, u32 user_size, const void *from,
+			 u32 size)
+{
+	return copy_to_user(arg, from, min(user_size, size)) ? -EFAULT : 0;
+}
+
+static long vn_get_caps(void __user *arg)
+{
+	struct vhost_nvme_caps caps = {
+		.size		 = sizeof(caps),
+		.max_queues	 = VN_MAX_QUEUES,
+		.max_entries	 = VN_MAX_ENTRIES,
+		.max_nsid	 = VN_MAX_NSID,
+		.max_transfer	 = VN_MAX_TRANSFER,
+		.max_mem_regions = VN_MAX_MEM_REGIONS,
+		.max_dsm_ranges	 = VN_MAX_DSM_RANGES,
+		.max_poll_us	 = VN_MAX_POLL_US,
+		.min_page_shift	 = VN_MIN_PAGE_SHIFT,
+		.max_page_shift	 = VN_MAX_PAGE_SHIFT,
+		.min_lba_shift	 = VN_MIN_LBA_SHIFT,
+		.max_lba_shift	 = VN_MAX_LBA_SHIFT,
+	};
+	u32 size;
+
+	if (get_user(size, (u32 __user *)arg))
+		return -EFAULT;
+	if (size < VHOST_NVME_CAPS_SIZE_V1)
+		return -EINVAL;
+	vn_nvm_opcodes(caps.opcodes);
+	return vn_put_sized(arg, size, &caps, sizeof(caps));
+}
+
+static long vn_set_poll(struct vn_ctrl *ctrl, const struct vhost_nvme_poll *arg)
+{
+	unsigned int i;
+	u64 ns;
+
+	if (arg->reserved || arg->poll_us > VN_MAX_POLL_US)
+		return -EINVAL;
+	ns = (u64)arg->poll_us * NSEC_PER_USEC;
+	for (i = 0; i < VN_NR_WORKERS; i++)
+		WRITE_ONCE(ctrl->workers[i]->poll_max_ns, ns);
+	return 0;
+}
+
+static int vn_stats_sq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
+{
+	struct vn_sq *sq;
+
+	if (!st->id || st->id > VN_MAX_QUEUES || !ctrl->sqs[st->id])
+		return -ENOENT;
+	sq = ctrl->sqs[st->id];
+	st->commands = READ_ONCE(sq->commands);
+	st->errors = atomic_long_read(&sq->errors);
+	st->read_bytes = READ_ONCE(sq->read_bytes);
+	st->write_bytes = READ_ONCE(sq->write_bytes);
+	st->bounced = READ_ONCE(sq->bounced);
+	st->retries = atomic_long_read(&sq->retries);
+	/* One reference is for being served. */
+	st->inflight = refcount_read(&sq->ref) - !sq->deleting;
+	st->kicks = READ_ONCE(sq->kick.count);
+	st->doorbells = sq->db.rings;
+	return 0;
+}
+
+static int vn_stats_cq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
+{
+	struct vn_cq *cq;
+
+	if (!st->id || st->id > VN_MAX_QUEUES || !ctrl->cqs[st->id])
+		return -ENOENT;
+	cq = ctrl->cqs[st->id];
+	st->cqes = READ_ONCE(cq->cqes);
+	st->irqs = READ_ONCE(cq->irqs);
+	st->full = READ_ONCE(cq->full);
+	st->kicks = READ_ONCE(cq->kick.count);
+	st->doorbells = cq->db.rings;
+	return 0;
+}
+
+static int vn_stats_worker(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
+{
+	struct vn_worker *worker;
+
+	if (st->id >= VN_NR_WORKERS)
+		return -ENOENT;
+	worker = ctrl->workers[st->id];
+	st->wakeups = READ_ONCE(worker->wakeups);
+	st->passes = READ_ONCE(worker->passes);
+	st->busy_passes = READ_ONCE(worker->busy_passes);
+	st->poll_ns = READ_ONCE(worker->poll_ns);
+	st->pinned_pages = atomic_long_read(&ctrl->locked_pages);
+	return 0;
+}
+
+static long vn_get_stats(struct vn_ctrl *ctrl, void __user *arg)
+{
+	struct vhost_nvme_stats head, st = { .size = sizeof(st) };
+	long err;
+
+	if (copy_from_user(&head, arg,
+			   offsetofend(struct vhost_nvme_stats, id)))
+		return -EFAULT;
+	if (head.size < VHOST_NVME_STATS_SIZE_V1)
+		return -EINVAL;
+	st.scope = head.scope;
+	st.id = head.id;
+
+	switch (head.scope) {
+	case VHOST_NVME_STATS_WORKER:
+		err = vn_stats_worker(ctrl, &st);
+		break;
+	case VHOST_NVME_STATS_SQ:
+		err = vn_stats_sq(ctrl, &st);
+		break;
+	case VHOST_NVME_STATS_CQ:
+		err = vn_stats_cq(ctrl, &st);
+		break;
+	default:
+		err = -EINVAL;
+		break;
+	}
+	return err ?: vn_put_sized(arg, head.size, &st, sizeof(st));
+}
+
+/* Those that need an owner. */
+static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
+			    unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+	union {
+		struct vhost_nvme_ns		ns;
+		struct vhost_nvme_cq		cq;
+		struct vhost_nvme_sq		sq;
+		struct vhost_nvme_dbbuf		dbbuf;
+		struct vhost_nvme_doorbell	doorbell;
+		struct vhost_nvme_poll		poll;
+	} u;
+
+	/* Only the commands with a fixed structure of input. */
+	if (_IOC_TYPE(cmd) == VHOST_VIRTIO && _IOC_DIR(cmd) == _IOC_WRITE &&
+	    cmd != VHOST_SET_MEM_TABLE && cmd != VHOST_SET_FEATURES) {
+		if (_IOC_SIZE(cmd) > sizeof(u))
+			return -ENOIOCTLCMD;
+		if (copy_from_user(&u, argp, _IOC_SIZE(cmd)))
+			return -EFAULT;
+	}
+
+	switch (cmd) {
+	case VHOST_SET_FEATURES:
+		return vn_set_features(argp);
+	case VHOST_SET_MEM_TABLE:
+		return vn_mem_set(ctrl, argp);
+	case VHOST_NVME_SET_NS:
+		return vn_ns_set(ctrl, &u.ns);
+	case VHOST_NVME_CREATE_CQ:
+		return vn_cq_create(ctrl, &u.cq);
+	case VHOST_NVME_CREATE_SQ:
+		return vn_sq_create(ctrl, &u.sq);
+	case VHOST_NVME_DELETE_SQ:
+		return vn_sq_delete(ctrl, arg);
+	case VHOST_NVME_DELETE_CQ:
+		return vn_cq_delete(ctrl, arg);
+	case VHOST_NVME_RESET:
+		return vn_ctrl_reset(ctrl);
+	case VHOST_NVME_SET_DBBUF:
+		return vn_dbbuf_set(ctrl, &u.dbbuf);
+	case VHOST_NVME_DOORBELL:
+		return vn_doorbell(ctrl, &u.doorbell);
+	case VHOST_NVME_SET_POLL:
+		return vn_set_poll(ctrl, &u.poll);
+	case VHOST_NVME_GET_STATS:
+		return vn_get_stats(ctrl, argp);
+	default:
+		return -ENOIOCTLCMD;
+	}
+}
+
+static long vn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vn_ctrl *ctrl = file->private_data;
+	void __user *argp = (void __user *)arg;
+	long ret;
+
+	switch (cmd) {
+	case VHOST_GET_FEATURES:
+		return vn_get_features(argp);
+	case VHOST_NVME_GET_CAPS:
+		return vn_get_caps(argp);
+	}
+
+	mutex_lock(&ctrl->lock);
+	if (cmd == VHOST_SET_OWNER)
+		ret = vn_ctrl_set_owner(ctrl);
+	else if (!ctrl->mm || ctrl->mm != current->mm)
+		ret = -EPERM;
+	else
+		ret = vn_ioctl_locked(ctrl, cmd, arg);
+	mutex_unlock(&ctrl->lock);
+	return ret;
+}
+
+static ssize_t vn_read(struct file *file, char __user *buf, size_t len,
+		       loff_t *pos)
+{
+	struct vn_ctrl *ctrl = file->private_data;
+	struct vhost_nvme_event ev;
+	ssize_t done = 0;
+	int err;
+
+	if (len < sizeof(ev))
+		return -EINVAL;
+	while (len - done >= sizeof(ev)) {
+		if (!vn_event_take(ctrl, &ev)) {
+			if (done)
+				break;
+			if (file->f_flags & O_NONBLOCK)
+				return -EAGAIN;
+			err = wait_event_interruptible(ctrl->events.wait,
+						       vn_event_pending(ctrl));
+			if (err)
+				return err;
+			continue;
+		}
+		if (copy_to_user(buf + done, &ev, sizeof(ev))) {
+			/* Not lost: it is pending again */
+			vn_event(ctrl, ev.type, ev.id);
+			return done ?: -EFAULT;
+		}
+		done += sizeof(ev);
+	}
+	return done;
+}
+
+static __poll_t vn_poll(struct file *file, poll_table *pt)
+{
+	struct vn_ctrl *ctrl = file->private_data;
+
+	poll_wait(file, &ctrl->events.wait, pt);
+	return vn_event_pending(ctrl) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+static int vn_open(struct inode *inode, struct file *file)
+{
+	struct vn_ctrl *ctrl = vn_ctrl_create();
+
+	if (!ctrl)
+		return -ENOMEM;
+	file->private_data = ctrl;
+	return stream_open(inode, file);
+}
+
+static int vn_release(struct inode *inode, struct file *file)
+{
+	vn_ctrl_release(file->private_data);
+	return 0;
+}
+
+static const struct file_operations vn_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vn_open,
+	.release	= vn_release,
+	.unlocked_ioctl	= vn_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.read		= vn_read,
+	.poll		= vn_poll,
+};
+
+static struct miscdevice vn_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "vhost-nvme",
+	.fops	= &vn_fops,
+	.mode	= 0600,
+};
+
+static int __init vn_init(void)
+{
+	int err;
+
+	vn_wq = alloc_workqueue("vhost-nvme", WQ_UNBOUND, 0);
+	if (!vn_wq)
+		return -ENOMEM;
+	err = misc_register(&vn_misc);
+	if (err)
+		destroy_workqueue(vn_wq);
+	return err;
+}
+module_init(vn_init);
+
+static void __exit vn_exit(void)
+{
+	misc_deregister(&vn_misc);
+	destroy_workqueue(vn_wq);
+}
+module_exit(vn_exit);
+
+MODULE_DESCRIPTION("NVMe I/O queues of virtual machines, served by the host kernel");
+MODULE_AUTHOR("The vhost-nvme developers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1");

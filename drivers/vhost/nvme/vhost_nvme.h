@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _VN_VHOST_NVME_H
+#define _VN_VHOST_NVME_H
+
+/*
+ * What the files of the module share.
+ *
+ * Locks, outermost first:
+ *
+ *   ctrl->lock    mutex; every ioctl that changes something, and teardown
+ *   worker->lock  mutex; held by the worker during one pass over its queues
+ *   cq->lock      spinlock, irq-safe; posting completions
+ *   ctrl->events.lock, worker->wake_lock: spinlocks, irq-safe, innermost
+ *
+ * What the worker reads during a pass (queue lists, memory table, namespaces,
+ * shadow doorbells) changes only under ctrl->lock and the lock of every worker
+ * (vn_ctrl_pause()), so that it needs no other protection, and whoever has
+ * paused the workers knows that none of them uses the old value. A pass never
+ * waits for a block device.
+ *
+ * References: a request in flight holds its SQ and its namespaces; an SQ holds
+ * its CQ (by cq->nr_sqs, under ctrl->lock) and the controller; a namespace
+ * holds the controller; the controller holds the module. The open file holds
+ * the controller too, but its release does not wait for requests in flight.
+ */
+
+#include <linux/bio.h>
+#include <linux/eventfd.h>
+#include <linux/kref.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/nvme.h>
+#include <linux/poll.h>
+#include <linux/refcount.h>
+#include <linux/sizes.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/vhost_nvme.h>
+
+#define VN_MAX_QUEUES		128
+#define VN_MAX_ENTRIES		65536
+#define VN_MAX_NSID		256
+#define VN_MAX_TRANSFER		SZ_1M
+#define VN_MAX_MEM_REGIONS	512
+#define VN_MAX_DSM_RANGES	256
+#define VN_MAX_POLL_US		1000000
+#define VN_MIN_PAGE_SHIFT	12
+#define VN_MAX_PAGE_SHIFT	16
+#define VN_MIN_LBA_SHIFT	SECTOR_SHIFT
+#define VN_MAX_LBA_SHIFT	12
+
+/* Workers of one controller. Every CQ, with all its SQs, belongs to one. */
+#define VN_NR_WORKERS		1
+/* Most commands in flight on one SQ: bounds its memory, not its ring */
+#define VN_MAX_INFLIGHT		1024
+/* Most commands fetched from one SQ in one pass, so that none starves others */
+#define VN_SQ_BATCH		32
+/* Most pieces of one command's data: an offset in the first page adds one */
+#define VN_MAX_PAGES		(VN_MAX_TRANSFER / VHOST_PAGE_SIZE + 1)
+/* Requests hold this many data segments without an allocation */
+#define VN_INLINE_BVECS		4
+/* Commands of one controller that may block at the same time */
+#define VN_MAX_BLOCKING		16
+
+struct vn_ctrl;
+struct vn_mem;
+struct vn_req;
+struct vn_worker;
+
+/**
+ * struct vn_map - guest pages pinned and mapped for as long as a queue lives
+ * @gpa: guest physical address, page aligned
+ * @nr_pages: host pages
+ * @pages: the pages
+ * @vaddr: kernel address of the first byte
+ */
+struct vn_map {
+	u64		gpa;
+	unsigned int	nr_pages;
+	struct page	**pages;
+	void		*vaddr;
+};
+
+/**
+ * struct vn_kick - an eventfd that wakes a worker
+ * @worker: whom to wake
+ * @file: the eventfd, or NULL for none
+ * @wqh: the eventfd's wait queue head
+ * @wait: our entry in it
+ * @pt: for finding @wqh
+ * @count: signals seen; written under @wqh's lock
+ */
+struct vn_kick {
+	struct vn_worker	*worker;
+	struct file		*file;
+	wait_queue_head_t	*wqh;
+	wait_queue_entry_t	wait;
+	poll_table		pt;
+	u64			count;
+};
+
+/**
+ * struct vn_db - the device's side of a doorbell
+ * @shadow: the guest's shadow doorbell, or NULL: worker->lock
+ * @eventidx: the value whose passing makes the guest ring: worker->lock
+ * @value: the last value from VHOST_NVME_DOORBELL, used without @shadow
+ * @rings: VHOST_NVME_DOORBELL calls: ctrl->lock
+ */
+struct vn_db {
+	__le32	*shadow;
+	__le32	*eventidx;
+	u32	value;
+	u64	rings;
+};
+
+/**
+ * struct vn_cq - a completion queue
+ *
+ * Set at creation:
+ * @ctrl: controller
+ * @worker: serves all its SQs
+ * @cqid: queue identifier
+ * @entries: size of the ring
+ * @map: the ring
+ * @irq: eventfd to signal, or NULL
+ * @kick: CQ head doorbell with shadow doorbells
+ *
+ * Written under ctrl->lock:
+ * @nr_sqs: SQs that use the queue, also those being deleted
+ *
+ * The worker's, under worker->lock:
+ * @db: CQ head doorbell
+ * @head: last head taken from the guest
+ * @reserved: commands fetched for this queue, modulo 2^32
+ * @released: entries that the guest has consumed, modulo 2^32
+ * @full: times that an SQ had to wait for an entry
+ * @failed: the queue has stopped for good
+ * @starved: an SQ waits for the guest to consume; read by doorbell writers
+ *
+ * Under @lock, in any context:
+ * @tail: next entry to write
+ * @phase: its phase tag
+ * @posted: entries posted, modulo 2^32; also read by the worker
+ * @cqes: entries posted, for statistics
+ * @irqs: signals sent
+ * @signal_node: in worker->signals if a signal is due at the end of the batch
+ */
+struct vn_cq {
+	struct vn_ctrl		*ctrl;
+	struct vn_worker	*worker;
+	u16			cqid;
+	u32			entries;
+	struct vn_map		map;
+	struct eventfd_ctx	*irq;
+	struct vn_kick		kick;
+	unsigned int		nr_sqs;
+
+	struct vn_db		db;
+	u32			head;
+	u32			reserved;
+	u32			released;
+	u64			full;
+	bool			failed;
+	bool			starved;
+
+	spinlock_t		lock ____cacheline_aligned_in_smp;
+	u32			tail;
+	u16			phase;
+	u32			posted;
+	u64			cqes;
+	u64			irqs;
+	struct list_head	signal_node;
+};
+
+/**
+ * struct vn_sq - a submission queue
+ *
+ * Set at creation:
+ * @ctrl: controller
+ * @cq: completion queue
+ * @sqid: queue identifier
+ * @entries: size of the ring
+ * @page_shift: memory page size for PRPs
+ * @map: the ring
+ * @kick: SQ tail doorbell with shadow doorbells
+ * @reqs: all requests
+ * @free_work: frees the queue after the last reference
+ *
+ * Under ctrl->lock:
+ * @deleting: DELETE_SQ or RESET was called
+ *
+ * The worker's, under worker->lock:
+ * @node: in worker->sqs while the queue is served
+ * @db: SQ tail doorbell
+ * @head: next entry to fetch; also read for the SQHD of completions
+ * @idle: requests ready for use
+ * @failed: the queue has stopped for good
+ * @waiting: there are commands, but no CQ entry for them
+ * @commands: commands fetched
+ * @read_bytes: bytes of Read commands
+ * @write_bytes: bytes of Write commands
+ * @bounced: commands with a bounce buffer
+ *
+ * Any context:
+ * @ref: one for being served, one for each request in flight
+ * @done: requests that completed, on their way back to @idle
+ * @starved: the worker waits for one of them
+ * @errors: commands that failed
+ * @retries: commands that the disk could not take at once
+ */
+struct vn_sq {
+	struct vn_ctrl		*ctrl;
+	struct vn_cq		*cq;
+	u16			sqid;
+	u8			page_shift;
+	u32			entries;
+	struct vn_map		map;
+	struct vn_kick		kick;
+	struct vn_req		*reqs;
+	struct work_struct	free_work;
+	bool			deleting;
+
+	struct list_head	node;
+	struct vn_db		db;
+	u32			head;
+	struct llist_node	*idle;
+	bool			failed;
+	bool			waiting;
+	u64			commands;
+	u64			read_bytes;
+	u64			write_bytes;
+	u64			bounced;
+
+	refcount_t		ref ____cacheline_aligned_in_smp;
+	struct llist_head	done;
+	bool			starved;
+	atomic_long_t		errors;
+	atomic_long_t		retries;
+};
+
+/**
+ * struct vn_ns - a namespace
+ * @ref: one while it is attached, one for each request in flight
+ * @ctrl: controller
+ * @nsid: namespace identifier
+ * @file: keeps @bdev open
+ * @bdev: the disk
+ * @nlb: size in LBAs
+ * @lba_shift: LBA size
+ * @rdonly: writes are refused
+ * @nowait: @bdev can tell that it would block
+ * @dma_mask: alignment of memory that @bdev demands, minus 1
+ * @free_work: closes it after the last reference
+ */
+struct vn_ns {
+	refcount_t		ref;
+	struct vn_ctrl		*ctrl;
+	u32			nsid;
+	struct file		*file;
+	struct block_device	*bdev;
+	u64			nlb;
+	u8			lba_shift;
+	bool			rdonly;
+	bool			nowait;
+	unsigned int		dma_mask;
+	struct work_struct	free_work;
+};
+
+/**
+ * struct vn_req - a command from its fetching to its completion
+ * @link: in sq->idle or sq->done, or the worker's batch
+ * @sq: submission queue
+ * @ns: namespace, or NULL before it is known to exist
+ * @cmd: private copy of the SQE; the guest's is never read again
+ * @status: NVMe status field without the phase tag
+ * @op: how to execute it
+ * @bio: for Read, Write, Flush
+ * @bv: pinned guest memory
+ * @nr_bv: number of entries of @bv
+ * @inline_bv: @bv of small commands
+ * @bounce: memory that the disk's alignment allows, or NULL
+ * @nr_bounce: number of entries of @bounce
+ * @len: bytes of data
+ * @data: parameters copied from the guest (@op's business)
+ * @work: execution in process context, or unpinning in process context
+ */
+struct vn_req {
+	struct llist_node	link;
+	struct vn_sq		*sq;
+	struct vn_ns		*ns;
+	struct nvme_command	cmd;
+	u16			status;
+	const struct vn_op	*op;
+	struct bio		bio;
+	struct bio_vec		*bv;
+	unsigned int		nr_bv;
+	struct bio_vec		inline_bv[VN_INLINE_BVECS];
+	struct bio_vec		*bounce;
+	unsigned int		nr_bounce;
+	u32			len;
+	void			*data;
+	struct work_struct	work;
+};
+
+/**
+ * struct vn_op - an NVM command
+ * @prep: validate and copy everything; runs in the worker and may fault on
+ *	guest memory, but neither waits for a disk nor starts I/O. Returns an
+ *	NVMe status.
+ * @issue: start it; whatever happens ends in vn_req_complete()
+ * @blocking: @issue may block, so it runs in ctrl->blocking_wq
+ * @any_ns: @prep takes care of the NSID
+ */
+struct vn_op {
+	u16	(*prep)(struct vn_req *req);
+	void	(*issue)(struct vn_req *req);
+	bool	blocking;
+	bool	any_ns;
+};
+
+/**
+ * struct vn_worker - a thread that serves submission queues
+ * @ctrl: controller
+ * @wake_lock: protects @task against its end
+ * @task: the thread, or NULL after its end: @wake_lock
+ * @lock: held during a pass
+ * @sqs: queues to serve: @lock
+ * @thread: the running thread, for telling our own context
+ * @batching: completions in its context put off their signal: @thread's
+ * @signals: CQs that have a signal put off: @thread's
+ * @asleep: it went to sleep, in @slept: @thread's
+ * @slept: when
+ * @last_busy: when a pass last found a command
+ * @poll_max_ns: the limit set by the user
+ * @poll_ns: present polling window
+ * @wakeups: counter
+ * @passes: counter
+ * @busy_passes: counter
+ * @pages: scratch for pinning: @lock
+ */
+struct vn_worker {
+	struct vn_ctrl		*ctrl;
+	spinlock_t		wake_lock;	/* task */
+	struct vhost_task	*task;
+	struct mutex		lock;		/* a pass */
+	struct list_head	sqs;
+	struct task_struct	*thread;
+	bool			batching;
+	struct list_head	signals;
+	bool			asleep;
+	u64			slept;
+	u64			last_busy;
+	u64			poll_max_ns;
+	u64			poll_ns;
+	u64			wakeups;
+	u64			passes;
+	u64			busy_passes;
+	struct page		*pages[VN_MAX_PAGES];
+};
+
+/**
+ * struct vn_events - what read(2) will tell; bounded by construction
+ * @lock: protects the rest; taken in any context
+ * @wait: readers and pollers
+ * @sq_deleted: by queue identifier
+ * @sq_error: by queue identifier
+ * @cq_error: by queue identifier
+ * @ns_removed: by namespace identifier
+ * @reset_done: nothing of a reset is left to do
+ * @worker_died: a worker was killed
+ */
+struct vn_events {
+	spinlock_t		lock;		/* the members below wait */
+	wait_queue_head_t	wait;
+	DECLARE_BITMAP(sq_deleted, VN_MAX_QUEUES + 1);
+	DECLARE_BITMAP(sq_error, VN_MAX_QUEUES + 1);
+	DECLARE_BITMAP(cq_error, VN_MAX_QUEUES + 1);
+	DECLARE_BITMAP(ns_removed, VN_MAX_NSID + 1);
+	bool			reset_done;
+	bool			worker_died;
+};
+
+/**
+ * struct vn_ctrl - a controller: one open file
+ * @ref: the file, each SQ, each namespace
+ * @lock: see the top of this file
+ * @mm: the owner's address space, or NULL before VHOST_SET_OWNER
+ * @workers: threads; start with the owner, stop with the file
+ * @dead: the owner was killed
+ * @mem: memory table: paused workers to change
+ * @sqs: by queue identifier
+ * @cqs: by queue identifier
+ * @ns: by namespace identifier: paused workers to change
+ * @nr_sqs: SQs that exist, also those being deleted
+ * @resetting: RESET was called and SQs still drain
+ * @dbs: shadow doorbells, or no pages
+ * @eis: EventIdx
+ * @blocking_wq: commands that may wait for the disk
+ * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
+ * @events: see there
+ * @free_work: frees it after the last reference
+ */
+struct vn_ctrl {
+	struct kref		ref;
+	struct mutex		lock;		/* outermost */
+	struct mm_struct	*mm;
+	struct vn_worker	*workers[VN_NR_WORKERS];
+	bool			dead;
+	struct vn_mem		*mem;
+	struct vn_sq		*sqs[VN_MAX_QUEUES + 1];
+	struct vn_cq		*cqs[VN_MAX_QUEUES + 1];
+	struct vn_ns		*ns[VN_MAX_NSID + 1];
+	unsigned int		nr_sqs;
+	bool			resetting;
+	struct vn_map		dbs;
+	struct vn_map		eis;
+	struct workqueue_struct	*blocking_wq;
+	atomic_long_t		locked_pages;
+	struct vn_events	events;
+	struct work_struct	free_work;
+};
+
+/* For teardown that no disk can hold up */
+extern struct workqueue_struct *vn_wq;
+
+/* ctrl.c */
+struct vn_ctrl *vn_ctrl_create(void);
+void vn_ctrl_release(struct vn_ctrl *ctrl);
+void vn_ctrl_get(struct vn_ctrl *ctrl);
+void vn_ctrl_put(struct vn_ctrl *ctrl);
+void vn_ctrl_pause(struct vn_ctrl *ctrl);
+void vn_ctrl_resume(struct vn_ctrl *ctrl);
+int vn_ctrl_set_owner(struct vn_ctrl *ctrl);
+int vn_ctrl_reset(struct vn_ctrl *ctrl);
+void vn_ctrl_reset_done(struct vn_ctrl *ctrl);
+void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id);
+bool vn_event_pending(struct vn_ctrl *ctrl);
+bool vn_event_take(struct vn_ctrl *ctrl, struct vhost_nvme_event *ev);
+
+/* mem.c */
+int vn_mem_set(struct vn_ctrl *ctrl, struct vhost_memory __user *arg);
+void vn_mem_free(struct vn_mem *mem);
+bool vn_mem_find(const struct vn_mem *mem, u64 gpa, u64 len, u64 *uaddr,
+		 u64 *run);
+int vn_mem_read(struct vn_ctrl *ctrl, u64 gpa, void *buf, size_t len);
+int vn_map_create(struct vn_ctrl *ctrl, struct vn_map *map, u64 gpa,
+		  size_t len);
+void vn_map_destroy(struct vn_ctrl *ctrl, struct vn_map *map);
+
+/* queue.c */
+int vn_cq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg);
+int vn_cq_delete(struct vn_ctrl *ctrl, unsigned long cqid);
+void vn_cq_free(struct vn_cq *cq);
+void vn_cq_fail(struct vn_cq *cq);
+u32 vn_cq_credits(struct vn_cq *cq, u32 want);
+void vn_cq_flush_signals(struct vn_worker *worker);
+int vn_sq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg);
+int vn_sq_delete(struct vn_ctrl *ctrl, unsigned long sqid);
+void vn_sq_detach(struct vn_sq *sq);
+void vn_sq_put(struct vn_sq *sq);
+void vn_sq_fail(struct vn_sq *sq);
+struct vn_req *vn_req_get(struct vn_sq *sq);
+void vn_req_complete(struct vn_req *req);
+
+/* doorbell.c */
+int vn_kick_init(struct vn_kick *kick, struct vn_worker *worker, int fd);
+void vn_kick_exit(struct vn_kick *kick);
+int vn_dbbuf_set(struct vn_ctrl *ctrl, const struct vhost_nvme_dbbuf *arg);
+void vn_dbbuf_attach_sq(struct vn_sq *sq);
+void vn_dbbuf_attach_cq(struct vn_cq *cq);
+void vn_dbbuf_detach(struct vn_ctrl *ctrl);
+int vn_doorbell(struct vn_ctrl *ctrl, const struct vhost_nvme_doorbell *arg);
+bool vn_db_read(const struct vn_db *db, u32 entries, u32 *value);
+void vn_db_arm(struct vn_db *db, u32 seen);
+void vn_db_quiet(struct vn_db *db, u32 seen, u32 entries);
+
+/* worker.c */
+struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl);
+void vn_worker_stop(struct vn_worker *worker);
+void vn_worker_wake(struct vn_worker *worker);
+
+/* dptr.c */
+u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len);
+u16 vn_data_map(struct vn_req *req, u32 len);
+void vn_data_sync(struct vn_req *req, bool to_guest);
+bool vn_data_dirty(const struct vn_req *req);
+void vn_data_unmap(struct vn_req *req, bool redirty);
+
+/* nvm.c */
+void vn_nvm_opcodes(u64 opcodes[4]);
+u16 vn_nvm_prep(struct vn_req *req);
+void vn_nvm_issue(struct vn_req *req);
+
+/* ns.c */
+int vn_ns_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ns *arg);
+void vn_ns_remove(struct vn_ctrl *ctrl, u32 nsid);
+struct vn_ns *vn_ns_get(struct vn_ctrl *ctrl, u32 nsid);
+void vn_ns_put(struct vn_ns *ns);
+
+static inline bool vn_req_is_read(const struct vn_req *req)
+{
+	return req->cmd.common.opcode == nvme_cmd_read;
+}
+
+#endif /* _VN_VHOST_NVME_H */
