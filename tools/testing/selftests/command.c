@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Every command: its data, its limits, and the status of its bad cases */
+#include "test.h"
+
+FIXTURE(cmd) {
+	struct box box;
+	unsigned int lba;	/* bytes */
+	uint64_t nlb;		/* of the namespace */
+	uint64_t buf;		/* 1 MiB and a page */
+};
+
+FIXTURE_VARIANT(cmd) {
+	unsigned int lba_shift;
+};
+
+FIXTURE_VARIANT_ADD(cmd, lba512) { .lba_shift = 9 };
+FIXTURE_VARIANT_ADD(cmd, lba4096) { .lba_shift = 12 };
+
+#define MIB	(1UL << 20)
+
+FIXTURE_SETUP(cmd)
+{
+	BOX_SETUP(&self->box, .lba_shift = variant->lba_shift,
+		  .attrs = "discard=1");
+	self->lba = 1 << variant->lba_shift;
+	self->nlb = self->box.disk.bytes >> variant->lba_shift;
+	self->buf = vng_alloc(&self->box.g, MIB + 4096, 4096);
+	ASSERT_NE(0, self->buf);
+}
+
+FIXTURE_TEARDOWN(cmd)
+{
+	box_stop(&self->box);
+}
+
+#define DNR(sc)		((sc) | VNG_SC_DNR)
+#define STATUS(sc, call)	ASSERT_EQ(sc, (call)) TH_LOG("%s", vng_msg(g))
+
+/* A Read or Write at any LBA, of any number, with data at self->buf */
+static int rw(struct box *b, uint64_t buf, uint8_t opcode, uint32_t nsid,
+	      uint64_t slba, uint32_t nlb, uint32_t cdw12)
+{
+	uint64_t mark = b->g.next;
+	struct vng_sqe sqe;
+	int ret;
+
+	vng_cmd_rw(&sqe, opcode, nsid, slba, nlb);
+	sqe.cdw12 |= htole32(cdw12);
+	ret = vng_prp_contig(&b->g, &sqe, buf,
+			     (size_t)nlb << b->disk.lba_shift) ?:
+	      box_exec(&b->sq, &sqe);
+	b->g.next = mark;
+	return ret;
+}
+
+static int write_zeroes(struct box *b, uint64_t slba, uint32_t nlb,
+			uint32_t cdw12)
+{
+	struct vng_sqe sqe;
+
+	vng_cmd_write_zeroes(&sqe, 1, slba, nlb, cdw12);
+	return box_exec(&b->sq, &sqe);
+}
+
+static int flush(struct box *b, uint32_t nsid)
+{
+	struct vng_sqe sqe;
+
+	vng_cmd_flush(&sqe, nsid);
+	return box_exec(&b->sq, &sqe);
+}
+
+/* What lies on the disk at LBA @slba is the pattern, or is zero. */
+static long disk_check(struct box *b, uint64_t slba, size_t len, uint64_t seed)
+{
+	char *p = malloc(len);
+	long ret = -2;
+
+	if (p && !disk_read(&b->disk, slba << b->disk.lba_shift, p, len))
+		ret = seed ? pattern_check(p, len, seed) : mem_check(p, 0, len);
+	free(p);
+	return ret;
+}
+
+static int disk_fill(struct box *b, uint64_t slba, size_t len, uint64_t seed)
+{
+	char *p = malloc(len);
+	int ret = -ENOMEM;
+
+	if (p) {
+		pattern_fill(p, len, seed);
+		ret = disk_write(&b->disk, slba << b->disk.lba_shift, p, len);
+	}
+	free(p);
+	return ret;
+}
+
+/* Transfers of one block up to 1 MiB, read and written, on two positions */
+TEST_F(cmd, sizes)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	size_t size[] = { self->lba, 2 * self->lba, 3 * self->lba, 8192, 12288,
+			  16384, 65536, 65536 + 4096, 131072, 524288, MIB };
+	uint64_t slba[] = { 0, self->nlb - MIB / self->lba };
+	unsigned int i, at;
+	void *p = vng_ptr(g, self->buf, MIB);
+
+	for (at = 0; at < 2; at++) {
+		for (i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
+			uint64_t seed = at * 100 + i + 1;
+			uint32_t nlb = size[i] / self->lba;
+
+			pattern_fill(p, size[i], seed);
+			STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, slba[at],
+				     nlb, 0));
+			EXPECT_EQ(-1, disk_check(b, slba[at], size[i], seed));
+			ASSERT_EQ(0, disk_fill(b, slba[at], size[i], seed + 50));
+			memset(p, 0xee, MIB);
+			STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, slba[at],
+				     nlb, 0));
+			EXPECT_EQ(-1, pattern_check(p, size[i], seed + 50));
+			EXPECT_EQ(-1, mem_check((char *)p + size[i], 0xee,
+						MIB - size[i]));
+		}
+	}
+}
+
+/* Counters of the submission queue follow the commands. */
+TEST_F(cmd, stats)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct vhost_nvme_stats s;
+
+	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 2, 0));
+	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 3, 0));
+	STATUS(0, flush(b, 1));
+	STATUS(DNR(VNG_SC_INVALID_NS), flush(b, 9));
+	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
+	EXPECT_EQ(4, s.commands);
+	EXPECT_EQ(1, s.errors);
+	EXPECT_EQ(3 * self->lba, s.read_bytes);
+	EXPECT_EQ(2 * self->lba, s.write_bytes);
+	EXPECT_EQ(0, s.bounced);
+	EXPECT_EQ(0, s.inflight);
+	OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s));
+	EXPECT_EQ(4, s.cqes);
+	EXPECT_EQ(4, s.irqs);
+}
+
+/* Writes with Force Unit Access, also reads, and with Limited Retry */
+TEST_F(cmd, fua)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+
+	pattern_fill(vng_ptr(g, self->buf, 8192), 8192, 5);
+	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 8, 8192 / self->lba,
+		     VNG_RW_FUA));
+	EXPECT_EQ(-1, disk_check(b, 8, 8192, 5));
+	memset(vng_ptr(g, self->buf, 8192), 0, 8192);
+	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 8, 8192 / self->lba,
+		     VNG_RW_FUA | VNG_RW_LR));
+	EXPECT_EQ(-1, pattern_check(vng_ptr(g, self->buf, 8192), 8192, 5));
+}
+
+/* Flush of one namespace, and of all of them */
+TEST_F(cmd, flush)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+
+	STATUS(0, flush(b, 1));
+	STATUS(DNR(VNG_SC_INVALID_NS), flush(b, 2));
+	STATUS(DNR(VNG_SC_INVALID_NS), flush(b, 0));
+	OK(vng_set_ns(g, 2, b->disk.fd, b->disk.lba_shift, 0, 0));
+	STATUS(0, flush(b, 2));
+	STATUS(0, flush(b, UINT32_MAX));
+	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
+	STATUS(0, flush(b, UINT32_MAX));
+}
+
+/* Write Zeroes of one block, of many, and of the rest of the disk */
+TEST_F(cmd, write_zeroes)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint64_t last = self->nlb - MIB / self->lba;
+
+	ASSERT_EQ(0, disk_fill(b, 0, MIB, 1));
+	STATUS(0, write_zeroes(b, 1, 1, 0));
+	EXPECT_EQ(-1, disk_check(b, 1, self->lba, 0));
+	EXPECT_EQ(0, disk_check(b, 2, self->lba, 0));
+	STATUS(0, write_zeroes(b, 0, MIB / self->lba, VNG_RW_FUA));
+	EXPECT_EQ(-1, disk_check(b, 0, MIB, 0));
+
+	ASSERT_EQ(0, disk_fill(b, last, MIB, 2));
+	STATUS(0, write_zeroes(b, last, MIB / self->lba, VNG_WZ_DEAC));
+	EXPECT_EQ(-1, disk_check(b, last, MIB, 0));
+
+	/* The highest number of blocks is not limited by MDTS. */
+	if (self->nlb >= 65536)
+		STATUS(0, write_zeroes(b, 0, 65536, 0));
+}
+
+static int dsm(struct box *b, uint64_t buf, const struct vng_dsm_range *range,
+	       unsigned int nr, uint32_t attributes)
+{
+	struct vng_sqe sqe;
+	uint64_t mark = b->g.next;
+	int ret;
+
+	memcpy(vng_ptr(&b->g, buf, nr * sizeof(*range)), range,
+	       nr * sizeof(*range));
+	vng_cmd_dsm(&sqe, 1, nr, attributes);
+	ret = vng_prp_contig(&b->g, &sqe, buf, nr * sizeof(*range)) ?:
+	      box_exec(&b->sq, &sqe);
+	b->g.next = mark;
+	return ret;
+}
+
+/* Deallocate reads as zero on this disk, and touches nothing else. */
+TEST_F(cmd, dsm)
+{
+	struct vng_dsm_range range[2] = {
+		{ .slba = htole64(2), .nlb = htole32(2) },
+		{ .slba = htole64(6), .nlb = htole32(1) },
+	};
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	char *p = malloc(8 * 4096);
+	unsigned int i, lba = self->lba;
+
+	ASSERT_NE(NULL, p);
+	pattern_fill(p, 8 * lba, 3);
+	ASSERT_EQ(0, disk_write(&b->disk, 0, p, 8 * lba));
+	STATUS(0, dsm(b, self->buf, range, 2, VNG_DSM_AD));
+	memset(p + 2 * lba, 0, 2 * lba);
+	memset(p + 6 * lba, 0, lba);
+	ASSERT_EQ(0, disk_read(&b->disk, 0, vng_ptr(g, self->buf, 8 * lba),
+			       8 * lba));
+	for (i = 0; i < 8; i++)
+		EXPECT_EQ(0, memcmp(p + i * lba, (char *)vng_ptr(g, self->buf,
+				    8 * lba) + i * lba, lba))
+			TH_LOG("block %u", i);
+	free(p);
+}
+
+/* 256 ranges in one command, in a buffer that is not page aligned */
+TEST_F(cmd, dsm_256)
+{
+	struct vng_dsm_range range[256];
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	unsigned int i, wrong = 0;
+	char *p = malloc(512 * self->lba);
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, disk_fill(b, 0, 512 * self->lba, 4));
+	for (i = 0; i < 256; i++)
+		range[i] = (struct vng_dsm_range) {
+			.slba = htole64(2 * i),
+			.nlb = htole32(1),
+		};
+	STATUS(0, dsm(b, self->buf + 1024, range, 256, VNG_DSM_AD));
+	ASSERT_EQ(0, disk_read(&b->disk, 0, p, 512 * self->lba));
+	for (i = 0; i < 512; i++) {
+		bool zero = mem_check(p + i * self->lba, 0, self->lba) == -1;
+
+		wrong += zero != !(i & 1);
+	}
+	EXPECT_EQ(0, wrong);
+	free(p);
+}
+
+/* Ranges out of bounds, the last of them; hints do nothing. */
+TEST_F(cmd, dsm_bounds)
+{
+	struct vng_dsm_range range[3] = {
+		{ .slba = htole64(0), .nlb = htole32(1) },
+		{ .slba = htole64(1), .nlb = htole32(1) },
+	};
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+
+	range[2].slba = htole64(self->nlb);
+	range[2].nlb = htole32(1);
+	STATUS(DNR(VNG_SC_LBA_RANGE), dsm(b, self->buf, range, 3, VNG_DSM_AD));
+	range[2].slba = htole64(self->nlb - 1);
+	range[2].nlb = htole32(2);
+	STATUS(DNR(VNG_SC_LBA_RANGE), dsm(b, self->buf, range, 3, VNG_DSM_AD));
+	range[2].slba = htole64(1);
+	range[2].nlb = htole32(UINT32_MAX);
+	STATUS(DNR(VNG_SC_LBA_RANGE), dsm(b, self->buf, range, 3, VNG_DSM_AD));
+	range[2].slba = htole64(UINT64_MAX);
+	range[2].nlb = htole32(2);
+	STATUS(DNR(VNG_SC_LBA_RANGE), dsm(b, self->buf, range, 3, VNG_DSM_AD));
+	range[2].slba = htole64(self->nlb - 1);
+	range[2].nlb = htole32(1);
+	STATUS(0, dsm(b, self->buf, range, 3, VNG_DSM_AD));
+	/* An empty range is not an error. */
+	range[2].nlb = 0;
+	STATUS(0, dsm(b, self->buf, range, 3, VNG_DSM_AD));
+	/* Without Deallocate, the ranges are only advice. */
+	ASSERT_EQ(0, disk_fill(b, 0, 4096, 6));
+	STATUS(0, dsm(b, self->buf, range, 1, VNG_DSM_IDR | VNG_DSM_IDW));
+	STATUS(0, dsm(b, self->buf, range, 1, 0));
+	EXPECT_EQ(-1, disk_check(b, 0, 4096, 6));
+}
+
+/* Opcodes that the kernel did not announce, all of them */
+TEST_F(cmd, invalid_opcode)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	unsigned int op;
+
+	for (op = 0; op < 256; op++) {
+		if (g->caps.opcodes[op / 64] >> op % 64 & 1)
+			continue;
+		STATUS(DNR(VNG_SC_INVALID_OPCODE),
+		       rw(b, self->buf, op, 1, 0, 1, 0));
+	}
+	STATUS(0, flush(b, 1));
+}
+
+/* Namespaces that do not exist; the broadcast value is none for Read. */
+TEST_F(cmd, invalid_nsid)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint32_t nsid[] = { 0, 2, g->caps.max_nsid, g->caps.max_nsid + 1,
+			    0x80000001, UINT32_MAX - 1, UINT32_MAX };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(nsid) / sizeof(nsid[0]); i++) {
+		STATUS(DNR(VNG_SC_INVALID_NS),
+		       rw(b, self->buf, VNG_CMD_READ, nsid[i], 0, 1, 0));
+		STATUS(DNR(VNG_SC_INVALID_NS),
+		       rw(b, self->buf, VNG_CMD_WRITE, nsid[i], 0, 1, 0));
+	}
+}
+
+/* The end of the namespace, from both sides, and sums that overflow */
+TEST_F(cmd, lba_range)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint64_t buf = self->buf;
+	const uint8_t op[] = { VNG_CMD_READ, VNG_CMD_WRITE };
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		STATUS(0, rw(b, buf, op[i], 1, self->nlb - 1, 1, 0));
+		STATUS(DNR(VNG_SC_LBA_RANGE),
+		       rw(b, buf, op[i], 1, self->nlb, 1, 0));
+		STATUS(DNR(VNG_SC_LBA_RANGE),
+		       rw(b, buf, op[i], 1, self->nlb - 1, 2, 0));
+		STATUS(DNR(VNG_SC_LBA_RANGE),
+		       rw(b, buf, op[i], 1, UINT64_MAX, 1, 0));
+		STATUS(DNR(VNG_SC_LBA_RANGE),
+		       rw(b, buf, op[i], 1, UINT64_MAX, 2, 0));
+		STATUS(DNR(VNG_SC_LBA_RANGE),
+		       rw(b, buf, op[i], 1, UINT64_MAX - 6, 8, 0));
+		/* In bytes these are 0. */
+		STATUS(DNR(VNG_SC_LBA_RANGE),
+		       rw(b, buf, op[i], 1, 1ULL << 55, 1, 0));
+		STATUS(DNR(VNG_SC_LBA_RANGE),
+		       rw(b, buf, op[i], 1, 1ULL << 61, 1, 0));
+	}
+	STATUS(0, write_zeroes(b, self->nlb - 1, 1, 0));
+	STATUS(DNR(VNG_SC_LBA_RANGE), write_zeroes(b, self->nlb - 1, 2, 0));
+	STATUS(DNR(VNG_SC_LBA_RANGE), write_zeroes(b, self->nlb, 1, 0));
+	STATUS(DNR(VNG_SC_LBA_RANGE), write_zeroes(b, UINT64_MAX, 65536, 0));
+}
+
+/* More than the maximum data transfer size is an invalid field. */
+TEST_F(cmd, mdts)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint32_t max = g->caps.max_transfer / self->lba;
+
+	STATUS(DNR(VNG_SC_INVALID_FIELD),
+	       rw(b, self->buf, VNG_CMD_READ, 1, 0, max + 1, 0));
+	STATUS(DNR(VNG_SC_INVALID_FIELD),
+	       rw(b, self->buf, VNG_CMD_WRITE, 1, 0, max + 1, 0));
+	if (max < 65536)
+		STATUS(DNR(VNG_SC_INVALID_FIELD),
+		       rw(b, self->buf, VNG_CMD_READ, 1, 0, 65536 / 8, 0));
+	STATUS(0, flush(b, 1));
+}
+
+/* Bits of the command's first dword that ask for what is not supported */
+TEST_F(cmd, fuse_and_psdt)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	const uint8_t flags[] = { 0x40, 0x80, 0xc0, 0x01, 0x02, 0x03, 0x41 };
+	struct vng_sqe sqe;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(flags); i++) {
+		vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 1);
+		OK(vng_prp_contig(g, &sqe, self->buf, self->lba));
+		sqe.flags = flags[i];
+		STATUS(DNR(VNG_SC_INVALID_FIELD), box_exec(&b->sq, &sqe))
+			TH_LOG("flags %#x", flags[i]);
+		vng_cmd_flush(&sqe, 1);
+		sqe.flags = flags[i];
+		STATUS(DNR(VNG_SC_INVALID_FIELD), box_exec(&b->sq, &sqe))
+			TH_LOG("flags %#x of Flush", flags[i]);
+	}
+}
+
+/* Protection information that the namespace does not have */
+TEST_F(cmd, protection)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		STATUS(DNR(VNG_SC_INVALID_FIELD),
+		       rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
+			  VNG_RW_PRINFO(1 << i)))
+			TH_LOG("PRINFO %#x", 1 << i);
+		STATUS(DNR(VNG_SC_INVALID_FIELD),
+		       rw(b, self->buf, VNG_CMD_READ, 1, 0, 1,
+			  VNG_RW_PRINFO(1 << i)))
+			TH_LOG("PRINFO %#x", 1 << i);
+	}
+}
+
+/* Writes to a read-only namespace say so, reads and flushes work. */
+TEST_F(cmd, write_protected)
+{
+	const uint16_t wp = VNG_SC_NS_WRITE_PROTECTED | VNG_SC_DNR;
+	struct vng_dsm_range range = { .nlb = htole32(1) };
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+
+	ASSERT_EQ(0, disk_fill(b, 0, 4096, 9));
+	OK(vng_set_ns(g, 1, b->disk.fd, b->disk.lba_shift, 0,
+		      VHOST_NVME_NS_RDONLY));
+	STATUS(wp, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	STATUS(wp, write_zeroes(b, 0, 1, 0));
+	STATUS(wp, dsm(b, self->buf, &range, 1, VNG_DSM_AD));
+	STATUS(0, flush(b, 1));
+	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 4096 / self->lba, 0));
+	EXPECT_EQ(-1, pattern_check(vng_ptr(g, self->buf, 4096), 4096, 9));
+	EXPECT_EQ(-1, disk_check(b, 0, 4096, 9));
+}
+
+/* Two namespaces of different sizes and block sizes on two disks */
+TEST_F(cmd, namespaces)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct vng_sqe sqe;
+	struct disk other;
+	unsigned int shift = b->disk.lba_shift == 9 ? 12 : 9;
+	char buf[4096];
+
+	ASSERT_EQ(0, disk_create(&other, 8, shift, NULL));
+	OK(vng_set_ns(g, 7, other.fd, shift, 0, 0));
+	ASSERT_EQ(0, disk_fill(b, 0, 4096, 11));
+	pattern_fill(vng_ptr(g, self->buf, 4096), 4096, 12);
+	vng_cmd_rw(&sqe, VNG_CMD_WRITE, 7, 0, 4096 >> shift);
+	OK(vng_prp_contig(g, &sqe, self->buf, 4096));
+	STATUS(0, box_exec(&b->sq, &sqe));
+	ASSERT_EQ(0, disk_read(&other, 0, buf, sizeof(buf)));
+	EXPECT_EQ(-1, pattern_check(buf, sizeof(buf), 12));
+	EXPECT_EQ(-1, disk_check(b, 0, 4096, 11));
+	vng_cmd_rw(&sqe, VNG_CMD_WRITE, 7, other.bytes >> shift, 1);
+	OK(vng_prp_contig(g, &sqe, self->buf, 4096));
+	STATUS(DNR(VNG_SC_LBA_RANGE), box_exec(&b->sq, &sqe));
+	OK(vng_set_ns(g, 7, -1, 0, 0, 0));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 7));
+	disk_destroy(&other);
+}
+
+/* 4096-byte LBAs on a disk of 512-byte blocks */
+TEST_F(cmd, lba_above_block)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct vng_sqe sqe;
+
+	if (self->lba != 512)
+		SKIP(return, "only for disks of 512-byte blocks");
+	OK(vng_set_ns(g, 2, b->disk.fd, 12, 0, 0));
+	ASSERT_EQ(0, disk_fill(b, 8 * 5, 8192, 21));
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 2, 5, 2);
+	OK(vng_prp_contig(g, &sqe, self->buf, 8192));
+	STATUS(0, box_exec(&b->sq, &sqe));
+	EXPECT_EQ(-1, pattern_check(vng_ptr(g, self->buf, 8192), 8192, 21));
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 2, b->disk.bytes >> 12, 1);
+	OK(vng_prp_contig(g, &sqe, self->buf, 4096));
+	STATUS(DNR(VNG_SC_LBA_RANGE), box_exec(&b->sq, &sqe));
+}
+
+/* A disk that loses data: its errors reach the guest as media errors. */
+TEST_F(cmd, disk_errors)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct disk bad;
+	int ret;
+
+	ret = disk_create(&bad, 8, b->disk.lba_shift, "badblocks=+0-31");
+	if (ret)
+		SKIP(return, "no bad blocks in null_blk: %s", strerror(-ret));
+	OK(vng_set_ns(g, 1, bad.fd, b->disk.lba_shift, 0, 0));
+	EXPECT_EQ(VNG_SC_READ_ERROR, VNG_SC_MASK &
+		  rw(b, self->buf, VNG_CMD_READ, 1, 0, 1, 0));
+	EXPECT_EQ(VNG_SC_WRITE_FAULT, VNG_SC_MASK &
+		  rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	EXPECT_EQ(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 64, 1, 0));
+	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
+	disk_destroy(&bad);
+}
+
+/* Command identifiers are the guest's business: any value comes back. */
+TEST_F(cmd, any_cid)
+{
+	const uint16_t cid[] = { 0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff, 0xffff };
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cid) / sizeof(cid[0]); i++) {
+		vng_cmd_flush(&sqe, 1);
+		sqe.cid = htole16(cid[i]);
+		OK(vng_sq_push(&b->sq, &sqe));
+		OK(vng_sq_ring(&b->sq));
+		OK(vng_cq_wait(&b->cq, &cqe));
+		EXPECT_EQ(cid[i], le16toh(cqe.cid));
+		EXPECT_EQ(1, le16toh(cqe.sqid));
+		EXPECT_EQ((i + 1) % 64, le16toh(cqe.sqhd));
+		EXPECT_EQ(0, cqe.dw0);
+		EXPECT_EQ(0, cqe.dw1);
+	}
+}
+
+TEST_HARNESS_MAIN

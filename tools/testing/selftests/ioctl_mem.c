@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+/* VHOST_SET_MEM_TABLE and SET_DBBUF */
+#include <sys/eventfd.h>
+
+#include "test.h"
+
+FIXTURE(mem) {
+	struct box box;
+	struct {
+		struct vhost_memory		head;
+		struct vhost_memory_region	r[4];
+	} table;
+};
+
+FIXTURE_SETUP(mem)
+{
+	BOX_SETUP(&self->box, .no_shadow = true);
+	self->table.head.nregions = 1;
+	self->table.r[0].guest_phys_addr = self->box.g.region[0].gpa;
+	self->table.r[0].memory_size = self->box.g.region[0].size;
+	self->table.r[0].userspace_addr =
+		(uintptr_t)self->box.g.region[0].hva;
+}
+
+FIXTURE_TEARDOWN(mem)
+{
+	box_stop(&self->box);
+}
+
+static int set_table(int fd, void *table)
+{
+	return ioctl(fd, VHOST_SET_MEM_TABLE, table) ? -errno : 0;
+}
+
+/* The old table is in force, if a Read by it works. */
+static int still_works(struct box *b)
+{
+	uint64_t gpa = vng_alloc(&b->g, 4096, 4096);
+
+	return gpa ? box_rw(b, VNG_CMD_READ, 0, gpa, 4096) : -ENOMEM;
+}
+
+/* The table of one region as the guest has it */
+TEST_F(mem, same_again)
+{
+	struct vng *g = &self->box.g;
+
+	EXPECT_EQ(0, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+/* Overlapping guest addresses are refused and change nothing. */
+TEST_F(mem, overlap)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.head.nregions = 2;
+	self->table.r[1] = self->table.r[0];
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	self->table.r[1].guest_phys_addr += self->table.r[0].memory_size - 4096;
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+/* One host page at two guest addresses is not our business. */
+TEST_F(mem, alias)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.head.nregions = 2;
+	self->table.r[1] = self->table.r[0];
+	self->table.r[1].guest_phys_addr = 1ULL << 40;
+	EXPECT_EQ(0, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+/* A region may not wrap around the guest's address space. */
+TEST_F(mem, wrap)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.r[0].guest_phys_addr = -4096ULL;
+	self->table.r[0].memory_size = 8192;
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	self->table.r[0].guest_phys_addr = BOX_GPA;
+	self->table.r[0].memory_size = UINT64_MAX;
+	EXPECT_GT(0, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+/* Nor may it lie outside of the user's half of the address space. */
+TEST_F(mem, kernel_address)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.r[0].userspace_addr = 0xffff888000000000;
+	EXPECT_EQ(-EFAULT, set_table(g->fd, &self->table));
+	self->table.r[0].userspace_addr = UINT64_MAX - 4095;
+	EXPECT_EQ(-EFAULT, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+/* An empty region means nothing and is refused. */
+TEST_F(mem, empty_region)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.r[0].memory_size = 0;
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+/* Padding must be zero. */
+TEST_F(mem, padding)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.head.padding = 1;
+	EXPECT_GT(0, set_table(g->fd, &self->table));
+	self->table.head.padding = 0;
+	self->table.r[0].flags_padding = 1;
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+/* One region too many is refused, the announced number is not. */
+TEST_F(mem, too_many)
+{
+	struct vng *g = &self->box.g;
+	unsigned int i, max = g->caps.max_mem_regions;
+	struct vhost_memory *t;
+
+	t = calloc(1, sizeof(*t) + (max + 1) * sizeof(t->regions[0]));
+	ASSERT_NE(NULL, t);
+	for (i = 0; i < max + 1; i++) {
+		t->regions[i] = self->table.r[0];
+		if (i) {
+			t->regions[i].guest_phys_addr = (1ULL << 40) + i * 8192;
+			t->regions[i].memory_size = 4096;
+		}
+	}
+	t->nregions = max + 1;
+	EXPECT_EQ(-E2BIG, set_table(g->fd, t));
+	OK(still_works(&self->box));
+	t->nregions = UINT32_MAX;
+	EXPECT_EQ(-E2BIG, set_table(g->fd, t));
+	t->nregions = max;
+	EXPECT_EQ(0, set_table(g->fd, t));
+	OK(still_works(&self->box));
+	free(t);
+}
+
+/* A table that ends in unmapped memory is EFAULT. */
+TEST_F(mem, unreadable_table)
+{
+	struct vng *g = &self->box.g;
+	char *page;
+
+	page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_EQ(0, munmap(page + 4096, 4096));
+	self->table.head.nregions = 2;
+	memcpy(page + 4096 - 40, &self->table, 40);
+	EXPECT_EQ(-EFAULT, set_table(g->fd, page + 4096 - 40));
+	OK(still_works(&self->box));
+}
+
+/* The table may be empty; queues then have lost their rings. */
+TEST_F(mem, none)
+{
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_event ev[2];
+
+	self->table.head.nregions = 0;
+	EXPECT_EQ(0, set_table(g->fd, &self->table));
+	OK(vng_event(g, &ev[0], g->timeout_ms));
+	OK(vng_event(g, &ev[1], g->timeout_ms));
+	EXPECT_EQ(VHOST_NVME_EVENT_SQ_ERROR, ev[0].type);
+	EXPECT_EQ(1, ev[0].id);
+	EXPECT_EQ(VHOST_NVME_EVENT_CQ_ERROR, ev[1].type);
+	EXPECT_EQ(1, ev[1].id);
+}
+
+/* The order of the regions does not matter. */
+TEST_F(mem, unsorted)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.head.nregions = 3;
+	self->table.r[1] = self->table.r[0];
+	self->table.r[2] = self->table.r[0];
+	self->table.r[0].guest_phys_addr = 1ULL << 41;
+	self->table.r[2].guest_phys_addr = 1ULL << 40;
+	EXPECT_EQ(0, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
+FIXTURE(dbbuf) {
+	struct box box;
+	uint64_t a;
+	uint64_t b;
+};
+
+FIXTURE_SETUP(dbbuf)
+{
+	BOX_SETUP(&self->box, .no_shadow = true);
+	self->a = vng_alloc(&self->box.g, 4096, 4096);
+	self->b = vng_alloc(&self->box.g, 4096, 4096);
+	ASSERT_NE(0, self->a);
+	ASSERT_NE(0, self->b);
+}
+
+FIXTURE_TEARDOWN(dbbuf)
+{
+	box_stop(&self->box);
+}
+
+static int set_dbbuf(struct vng *g, uint64_t dbs, uint64_t eis)
+{
+	struct vhost_nvme_dbbuf arg = { .dbs = dbs, .eis = eis };
+
+	return vng_ioctl(g, VHOST_NVME_SET_DBBUF, &arg, "SET_DBBUF");
+}
+
+/* Addresses must be aligned. */
+TEST_F(dbbuf, unaligned)
+{
+	struct vng *g = &self->box.g;
+
+	FAILS(EINVAL, set_dbbuf(g, self->a + 4, self->b));
+	FAILS(EINVAL, set_dbbuf(g, self->a + 2048, self->b));
+	FAILS(EINVAL, set_dbbuf(g, self->a, self->b + 1));
+	/* Still without shadow doorbells */
+	OK(still_works(&self->box));
+}
+
+/* Both pages in one would mix up what guest and device write. */
+TEST_F(dbbuf, same_page)
+{
+	struct vng *g = &self->box.g;
+
+	FAILS(EINVAL, set_dbbuf(g, self->a, self->a));
+	OK(still_works(&self->box));
+}
+
+/* Addresses outside of guest memory */
+TEST_F(dbbuf, outside)
+{
+	struct vng *g = &self->box.g;
+	uint64_t end = g->region[0].gpa + g->region[0].size;
+
+	FAILS(EFAULT, set_dbbuf(g, self->a, 0));
+	FAILS(EFAULT, set_dbbuf(g, 0, self->b));
+	FAILS(EFAULT, set_dbbuf(g, self->a, end));
+	FAILS(EFAULT, set_dbbuf(g, self->a, -4096ULL));
+	OK(still_works(&self->box));
+}
+
+/* Memory that the owner may not write is no guest memory. */
+TEST_F(dbbuf, read_only_memory)
+{
+	struct vng *g = &self->box.g;
+	void *p;
+
+	p = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_LE(0, vng_mem_map(g, 1ULL << 40, p, 8192));
+	OK(vng_mem_publish(g));
+	FAILS(EFAULT, set_dbbuf(g, self->a, 1ULL << 40));
+	FAILS(EFAULT, set_dbbuf(g, 1ULL << 40, self->b));
+	OK(still_works(&self->box));
+}
+
+/* Memory that is in the table but not mapped */
+TEST_F(dbbuf, unmapped_memory)
+{
+	struct vng *g = &self->box.g;
+	void *p;
+
+	p = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, munmap(p, 8192));
+	ASSERT_LE(0, vng_mem_map(g, 1ULL << 40, p, 8192));
+	OK(vng_mem_publish(g));
+	FAILS(EFAULT, set_dbbuf(g, self->a, 1ULL << 40));
+	OK(still_works(&self->box));
+}
+
+/* Pages that fail are not pinned, those that work are, once. */
+TEST_F(dbbuf, pinned)
+{
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_stats s;
+	uint64_t before;
+
+	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s));
+	before = s.pinned_pages;
+	FAILS(EFAULT, set_dbbuf(g, self->a, 0));
+	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s));
+	EXPECT_EQ(before, s.pinned_pages);
+	OK(set_dbbuf(g, self->a, self->b));
+	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s));
+	EXPECT_EQ(before + 2, s.pinned_pages);
+	OK(set_dbbuf(g, self->b, self->a));
+	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s));
+	EXPECT_EQ(before + 2, s.pinned_pages);
+}
+
+TEST_HARNESS_MAIN
