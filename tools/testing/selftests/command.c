@@ -405,32 +405,38 @@ TEST_F(cmd, fuse_and_psdt)
 		vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 1);
 		OK(vng_prp_contig(g, &sqe, self->buf, self->lba));
 		sqe.flags = flags[i];
-		STATUS(DNR(VNG_SC_INVALID_FIELD), box_exec(&b->sq, &sqe))
+		EXPECT_EQ(DNR(VNG_SC_INVALID_FIELD), box_exec(&b->sq, &sqe))
 			TH_LOG("flags %#x", flags[i]);
 		vng_cmd_flush(&sqe, 1);
 		sqe.flags = flags[i];
-		STATUS(DNR(VNG_SC_INVALID_FIELD), box_exec(&b->sq, &sqe))
+		EXPECT_EQ(DNR(VNG_SC_INVALID_FIELD), box_exec(&b->sq, &sqe))
 			TH_LOG("flags %#x of Flush", flags[i]);
 	}
 }
 
-/* Protection information that the namespace does not have */
-TEST_F(cmd, protection)
+/*
+ * Without protection information in the namespace, PRINFO is ignored. A
+ * directive is not.
+ */
+TEST_F(cmd, control_bits)
 {
 	struct box *b = &self->box;
 	struct vng *g = &b->g;
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
-		STATUS(DNR(VNG_SC_INVALID_FIELD),
-		       rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
-			  VNG_RW_PRINFO(1 << i)))
-			TH_LOG("PRINFO %#x", 1 << i);
-		STATUS(DNR(VNG_SC_INVALID_FIELD),
-		       rw(b, self->buf, VNG_CMD_READ, 1, 0, 1,
-			  VNG_RW_PRINFO(1 << i)))
-			TH_LOG("PRINFO %#x", 1 << i);
+		EXPECT_EQ(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
+				VNG_RW_PRINFO(1 << i)))
+			TH_LOG("PRINFO %#x: %s", 1 << i, vng_msg(g));
+		EXPECT_EQ(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 1,
+				VNG_RW_PRINFO(1 << i)))
+			TH_LOG("PRINFO %#x: %s", 1 << i, vng_msg(g));
 	}
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(DNR(VNG_SC_INVALID_FIELD),
+			  rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
+			     VNG_RW_DTYPE(1 << i)))
+			TH_LOG("DTYPE %#x: %s", 1 << i, vng_msg(g));
 }
 
 /* Writes to a read-only namespace say so, reads and flushes work. */

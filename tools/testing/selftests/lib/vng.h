@@ -103,6 +103,7 @@ enum {
 #define VNG_RW_LR		(1U << 31)	/* limited retry */
 #define VNG_RW_FUA		(1U << 30)
 #define VNG_RW_PRINFO(x)	((uint32_t)(x) << 26)
+#define VNG_RW_DTYPE(x)		((uint32_t)(x) << 20)
 #define VNG_WZ_DEAC		(1U << 25)
 
 /* Dataset Management, dword 11 */
