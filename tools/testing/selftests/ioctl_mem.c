@@ -110,6 +110,22 @@ TEST_F(mem, empty_region)
 	OK(still_works(&self->box));
 }
 
+/* Regions consist of whole pages. */
+TEST_F(mem, unaligned)
+{
+	struct vng *g = &self->box.g;
+
+	self->table.r[0].memory_size -= 512;
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	self->table.r[0].memory_size -= 4096 - 512;
+	self->table.r[0].userspace_addr += 512;
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	self->table.r[0].userspace_addr -= 512;
+	self->table.r[0].guest_phys_addr += 512;
+	EXPECT_EQ(-EINVAL, set_table(g->fd, &self->table));
+	OK(still_works(&self->box));
+}
+
 /* Padding must be zero. */
 TEST_F(mem, padding)
 {

@@ -154,11 +154,11 @@ TEST_F(queue, cq_fds)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	ASSERT_LE(0, null);
-	CQ_REFUSED(EBADF, irq_fd, -2);
+	CQ_REFUSED(EINVAL, irq_fd, -2);
 	CQ_REFUSED(EBADF, irq_fd, 1000);
 	CQ_REFUSED(EINVAL, irq_fd, null);
 	CQ_REFUSED(EINVAL, irq_fd, g->fd);
-	CQ_REFUSED(EBADF, kick_fd, -2);
+	CQ_REFUSED(EINVAL, kick_fd, -2);
 	CQ_REFUSED(EBADF, kick_fd, 1000);
 	CQ_REFUSED(EINVAL, kick_fd, null);
 	CQ_REFUSED(EINVAL, kick_fd, g->fd);
@@ -243,7 +243,7 @@ TEST_F(queue, sq_fds)
 
 	ASSERT_LE(0, null);
 	OK(make_cq(g, &self->cq));
-	SQ_REFUSED(EBADF, kick_fd, -2);
+	SQ_REFUSED(EINVAL, kick_fd, -2);
 	SQ_REFUSED(EBADF, kick_fd, 1000);
 	SQ_REFUSED(EINVAL, kick_fd, null);
 	SQ_REFUSED(EINVAL, kick_fd, g->fd);
