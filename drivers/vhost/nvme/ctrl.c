@@ -181,6 +181,27 @@ void vn_ctrl_put(struct vn_ctrl *ctrl)
 	kref_put(&ctrl->ref, vn_ctrl_free);
 }
 
+/* Everything that the owner brought in goes. */
+static void vn_ctrl_let_go(struct vn_ctrl *ctrl)
+{
+	unsigned int i;
+
+	vn_ctrl_reset(ctrl);
+	for (i = 1; i <= VN_MAX_NSID; i++)
+		if (ctrl->ns[i])
+			vn_ns_remove(ctrl, i);
+}
+
+static void vn_ctrl_dead_work(struct work_struct *work)
+{
+	struct vn_ctrl *ctrl = container_of(work, struct vn_ctrl, dead_work);
+
+	mutex_lock(&ctrl->lock);
+	vn_ctrl_let_go(ctrl);
+	mutex_unlock(&ctrl->lock);
+	vn_ctrl_put(ctrl);
+}
+
 /**
  * vn_ctrl_create - a controller without owner, queues and namespaces
  *
@@ -203,10 +224,28 @@ struct vn_ctrl *vn_ctrl_create(void)
 	mutex_init(&ctrl->lock);
 	spin_lock_init(&ctrl->events.lock);
 	init_waitqueue_head(&ctrl->events.wait);
+	INIT_WORK(&ctrl->dead_work, vn_ctrl_dead_work);
 	INIT_WORK(&ctrl->free_work, vn_ctrl_free_work);
 	/* Requests in flight outlive the file, which holds the module so far. */
 	__module_get(THIS_MODULE);
 	return ctrl;
+}
+
+/**
+ * vn_ctrl_owner_died - a worker was killed together with its process
+ * @ctrl: controller
+ *
+ * Memory and disks do not wait for the last process that has the file open.
+ *
+ * Context: the dying worker.
+ */
+void vn_ctrl_owner_died(struct vn_ctrl *ctrl)
+{
+	WRITE_ONCE(ctrl->dead, true);
+	vn_event(ctrl, VHOST_NVME_EVENT_WORKER_DIED, 0);
+	vn_ctrl_get(ctrl);
+	if (!queue_work(vn_wq, &ctrl->dead_work))
+		vn_ctrl_put(ctrl);
 }
 
 /**
@@ -222,10 +261,7 @@ void vn_ctrl_release(struct vn_ctrl *ctrl)
 
 	mutex_lock(&ctrl->lock);
 	if (ctrl->mm) {
-		vn_ctrl_reset(ctrl);
-		for (i = 1; i <= VN_MAX_NSID; i++)
-			if (ctrl->ns[i])
-				vn_ns_remove(ctrl, i);
+		vn_ctrl_let_go(ctrl);
 		for (i = 0; i < VN_NR_WORKERS; i++)
 			vn_worker_stop(ctrl->workers[i]);
 	}

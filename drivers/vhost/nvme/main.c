@@ -230,6 +230,8 @@ static long vn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		ret = vn_ctrl_set_owner(ctrl);
 	else if (!ctrl->mm || ctrl->mm != current->mm)
 		ret = -EPERM;
+	else if (READ_ONCE(ctrl->dead))
+		ret = -ESRCH;
 	else
 		ret = vn_ioctl_locked(ctrl, cmd, arg);
 	mutex_unlock(&ctrl->lock);

@@ -150,8 +150,6 @@ static int vn_cq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
 	    arg->irq_fd < -1 || arg->kick_fd < -1 ||
 	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;
-	if (ctrl->dead)
-		return -ESRCH;
 	if (ctrl->resetting)
 		return -EBUSY;
 	if (ctrl->cqs[arg->cqid])
@@ -368,8 +366,6 @@ static int vn_sq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg)
 	    memchr_inv(arg->reserved8, 0, sizeof(arg->reserved8)) ||
 	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;
-	if (ctrl->dead)
-		return -ESRCH;
 	if (ctrl->resetting)
 		return -EBUSY;
 	if (!ctrl->cqs[arg->cqid])

@@ -398,6 +398,7 @@ struct vn_events {
  * @blocking_wq: commands that may wait for the disk
  * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
  * @events: see there
+ * @dead_work: lets go of everything after the owner's death
  * @free_work: frees it after the last reference
  */
 struct vn_ctrl {
@@ -417,6 +418,7 @@ struct vn_ctrl {
 	struct workqueue_struct	*blocking_wq;
 	atomic_long_t		locked_pages;
 	struct vn_events	events;
+	struct work_struct	dead_work;
 	struct work_struct	free_work;
 };
 
@@ -432,6 +434,7 @@ void vn_ctrl_pause(struct vn_ctrl *ctrl);
 void vn_ctrl_resume(struct vn_ctrl *ctrl);
 int vn_ctrl_set_owner(struct vn_ctrl *ctrl);
 int vn_ctrl_reset(struct vn_ctrl *ctrl);
+void vn_ctrl_owner_died(struct vn_ctrl *ctrl);
 void vn_ctrl_reset_done(struct vn_ctrl *ctrl);
 void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id);
 bool vn_event_pending(struct vn_ctrl *ctrl);

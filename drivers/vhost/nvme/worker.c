@@ -114,6 +114,8 @@ static void vn_sq_arm(struct vn_sq *sq)
 {
 	u32 tail;
 
+	if (sq->failed || sq->cq->failed)
+		return;
 	vn_db_arm(&sq->db, sq->head);
 	if (!vn_db_read(&sq->db, sq->entries, &tail) || tail == sq->head)
 		return;
@@ -124,6 +126,8 @@ static void vn_sq_arm(struct vn_sq *sq)
 
 static void vn_sq_disarm(struct vn_sq *sq)
 {
+	if (sq->failed || sq->cq->failed)
+		return;
 	vn_db_quiet(&sq->db, sq->head, sq->entries);
 	if (sq->starved) {
 		WRITE_ONCE(sq->starved, false);
@@ -185,9 +189,9 @@ static bool vn_worker_arm(struct vn_worker *worker)
  * The window grows while sleeps are shorter than the limit (polling would have
  * caught the next command) and shrinks to nothing while they are longer.
  */
-static void vn_worker_woken(struct vn_worker *worker, u64 now)
+static void vn_worker_woken(struct vn_worker *worker)
 {
-	u64 max = READ_ONCE(worker->poll_max_ns);
+	u64 max = READ_ONCE(worker->poll_max_ns), now = ktime_get_ns();
 	struct vn_sq *sq;
 
 	if (now - worker->slept < max)
@@ -214,16 +218,18 @@ static void vn_worker_woken(struct vn_worker *worker, u64 now)
 static bool vn_worker_fn(void *arg)
 {
 	struct vn_worker *worker = arg;
+	bool busy;
 	u64 now;
 
 	__set_current_state(TASK_RUNNING);
 	if (unlikely(!worker->thread))
 		WRITE_ONCE(worker->thread, current);
-
-	now = ktime_get_ns();
 	if (worker->asleep)
-		vn_worker_woken(worker, now);
-	if (vn_worker_pass(worker)) {
+		vn_worker_woken(worker);
+
+	busy = vn_worker_pass(worker);
+	now = ktime_get_ns();
+	if (busy) {
 		worker->last_busy = now;
 		cond_resched();
 		return true;
@@ -241,13 +247,12 @@ static bool vn_worker_fn(void *arg)
 	return false;
 }
 
-/* The owner got SIGKILL: the thread ends, the file will be released later. */
+/* The owner got SIGKILL, or exits; the file may stay open in other processes. */
 static void vn_worker_killed(void *arg)
 {
 	struct vn_worker *worker = arg;
 
-	WRITE_ONCE(worker->ctrl->dead, true);
-	vn_event(worker->ctrl, VHOST_NVME_EVENT_WORKER_DIED, 0);
+	vn_ctrl_owner_died(worker->ctrl);
 }
 
 /**

@@ -13,12 +13,14 @@
  *   VHOST_SET_OWNER      binds the controller to the caller's address space and
  *                        starts its worker thread. Every other ioctl except
  *                        VHOST_GET_FEATURES and VHOST_NVME_GET_CAPS needs it
- *                        first and fails with EPERM in any other process.
+ *                        first, fails with EPERM in any other process, and
+ *                        with ESRCH after EVENT_WORKER_DIED.
  *   VHOST_GET_FEATURES   a bit mask; no bit is defined so far, so it reads 0.
  *   VHOST_SET_FEATURES   EOPNOTSUPP for a bit that GET_FEATURES does not show.
  *   VHOST_SET_MEM_TABLE  the guest's memory: guest physical address (IOVA) to
- *                        address in the owner's address space. Replaces the
- *                        whole table. When it returns, no address of the old
+ *                        address in the owner's address space. All addresses
+ *                        and sizes are multiples of 4096. Replaces the whole
+ *                        table. When it returns, no address of the old
  *                        table is looked up any more; data of commands in
  *                        flight still lands in the pages they pinned. A queue
  *                        or doorbell buffer that the new table maps elsewhere
@@ -27,7 +29,8 @@
  *
  * Numbers are in host byte order, queue contents in NVMe's little endian.
  * Reserved members, unused flags and padding must be zero (EINVAL otherwise).
- * An ioctl that fails has changed nothing. None waits for a block device.
+ * An ioctl that fails has changed nothing. None waits for a block device, but
+ * for SET_NS, which writes out what the page cache has of the new device.
  *
  * Clauses cited are of the NVM Express Base Specification 2.0 ("Base") and the
  * NVM Command Set Specification 1.0 ("NVM").
@@ -258,7 +261,11 @@ struct vhost_nvme_stats {
 #define VHOST_NVME_EVENT_NS_REMOVED	3 /* id: SET_NS's old device is idle and closed */
 #define VHOST_NVME_EVENT_SQ_ERROR	4 /* id: the SQ stopped; set CSTS.CFS */
 #define VHOST_NVME_EVENT_CQ_ERROR	5 /* id: the CQ stopped; set CSTS.CFS */
-#define VHOST_NVME_EVENT_WORKER_DIED	6 /* the owner was killed; no queue is served */
+/*
+ * The owner has ended while another process has the file open. All queues and
+ * namespaces go as with RESET and SET_NS; no new queue can be created.
+ */
+#define VHOST_NVME_EVENT_WORKER_DIED	6
 
 /**
  * struct vhost_nvme_event - what read(2) returns
@@ -301,7 +308,7 @@ struct vhost_nvme_event {
  * not wholly in the memory table, or not writable memory. EBADF: an fd is no
  * eventfd (EINVAL for an fd of another kind). ENOMEM: no memory, or
  * RLIMIT_MEMLOCK is exceeded (unless CAP_IPC_LOCK). EBUSY: a reset is not
- * complete. ESRCH: the worker has died.
+ * complete.
  */
 #define VHOST_NVME_CREATE_CQ	_IOW(VHOST_VIRTIO, 0xA2, struct vhost_nvme_cq)
 
