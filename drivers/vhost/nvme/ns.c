@@ -14,7 +14,8 @@ static void vn_ns_free_work(struct work_struct *work)
 
 	/* What other readers cached while the guest wrote is stale. */
 	invalidate_bdev(ns->bdev);
-	fput(ns->file);
+	/* Not fput(), which puts it off: the event says that it is closed. */
+	__fput_sync(ns->file);
 	vn_event(ctrl, VHOST_NVME_EVENT_NS_REMOVED, ns->nsid);
 	kfree(ns);
 	vn_ctrl_put(ctrl);

@@ -165,16 +165,21 @@ static bool vn_sq_ready(struct vn_sq *sq)
 static bool vn_worker_arm(struct vn_worker *worker)
 {
 	struct vn_sq *sq;
-	bool ready = false;
+	bool ready;
 
 	mutex_lock(&worker->lock);
 	list_for_each_entry(sq, &worker->sqs, node)
 		vn_sq_arm(sq);
 	set_current_state(TASK_INTERRUPTIBLE);	/* a full barrier */
+	/*
+	 * vhost_task_fn() looked for the stop flag before vn_worker_fn() made
+	 * the task runnable again: a stop since then would not wake it.
+	 */
+	ready = !READ_ONCE(worker->task);
 	list_for_each_entry(sq, &worker->sqs, node) {
-		ready = vn_sq_ready(sq);
 		if (ready)
 			break;
+		ready = vn_sq_ready(sq);
 	}
 	if (ready) {
 		__set_current_state(TASK_RUNNING);
@@ -314,7 +319,7 @@ void vn_worker_stop(struct vn_worker *worker)
 
 	spin_lock_irq(&worker->wake_lock);
 	task = worker->task;
-	worker->task = NULL;
+	WRITE_ONCE(worker->task, NULL);
 	spin_unlock_irq(&worker->wake_lock);
 	vhost_task_stop(task);
 }
