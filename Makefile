@@ -35,7 +35,7 @@ lint: tools          ## sparse, compiler warnings, checkpatch, shellcheck
 shell: run-ready     ## a shell in the host VM (VM=guest: in a guest in there)
 	@$t/shell.sh
 
-run: run-ready       ## CMD='...' in the host VM, module loaded (TIMEOUT=600)
+run: run-ready       ## CMD='...' runs in the host VM, module loaded (TIMEOUT=600)
 	@$t/vm/host-vm.sh run "$${TIMEOUT:-600}" "$$CMD"
 
 clean:               ## removes build/ (not the cache)

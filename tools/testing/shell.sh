@@ -3,7 +3,7 @@
 #
 # A shell in the host VM, or with VM=guest in a guest in there.
 
-# shellcheck source=tools/testing/lib.sh
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 case ${VM:-host} in

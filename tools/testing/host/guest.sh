@@ -94,7 +94,7 @@ guest_run()
 {
 	local line
 
-	echo "$2" >&7
+	guest_send "$2"
 	while agent_line "$1"; do
 		case $line in
 		"agent: status "*) return "${line##* }" ;;
@@ -107,13 +107,23 @@ guest_run()
 # A command that gets no answer, because it ends or restarts the guest
 guest_send()
 {
-	echo "$1" >&7
+	echo "${1@Q}" >&7
 }
 
 guest_stop()
 {
+	guest_end TERM
+}
+
+guest_kill()
+{
+	guest_end KILL
+}
+
+guest_end()
+{
 	if kill -0 "$guest_pid" 2>/dev/null; then
-		kill "${1:--TERM}" "$guest_pid"
+		kill "-$1" "$guest_pid"
 	fi
 	wait "$guest_pid" 2>/dev/null
 	exec 7>&- 8>&-

@@ -5,9 +5,9 @@
 # image is of the build machine's own release, so that what is built here runs
 # there. Links to both and to the kernel are left in build/images.
 
-# shellcheck source=tools/testing/lib.sh
+# shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-# shellcheck source=tools/testing/setup/apt.sh
+# shellcheck source=apt.sh
 . "$TESTING/setup/apt.sh"
 
 packages=busybox-static,mount,kmod,procps,psmisc,util-linux,e2fsprogs,xfsprogs

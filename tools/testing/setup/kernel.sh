@@ -6,9 +6,9 @@
 # Leaves its directory's name in $CACHE/kernel-$CODENAME; in there are
 # boot/, lib/modules/ and usr/src/linux-headers-*.
 
-# shellcheck source=tools/testing/lib.sh
+# shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-# shellcheck source=tools/testing/setup/apt.sh
+# shellcheck source=apt.sh
 . "$TESTING/setup/apt.sh"
 
 pin=$CACHE/kernel-$CODENAME

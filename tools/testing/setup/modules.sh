@@ -5,7 +5,7 @@
 # build/: kbuild of 6.12 writes beside its sources, so it gets a tree of links.
 # Arguments are passed to make.
 
-# shellcheck source=tools/testing/lib.sh
+# shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 farm=${MODULES_DIR:-$BUILD/modules}

@@ -5,9 +5,9 @@
 # applied. Source and objects stay in the cache; a changed patch only rebuilds
 # what it touches.
 
-# shellcheck source=tools/testing/lib.sh
+# shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-# shellcheck source=tools/testing/setup/apt.sh
+# shellcheck source=apt.sh
 . "$TESTING/setup/apt.sh"
 
 # The device under test and its peers, on a PC; no more, to build fast.

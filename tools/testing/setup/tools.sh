@@ -3,9 +3,9 @@
 #
 # Installs what the build machine needs to build and to run the bench.
 
-# shellcheck source=tools/testing/lib.sh
+# shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
-# shellcheck source=tools/testing/setup/apt.sh
+# shellcheck source=apt.sh
 . "$TESTING/setup/apt.sh"
 
 tools=(

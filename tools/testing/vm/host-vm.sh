@@ -9,7 +9,7 @@
 # In build/run/NAME: console.log (kernel log of the host VM), output.log, and
 # out/ with what COMMAND left in /out.
 
-# shellcheck source=tools/testing/lib.sh
+# shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 name=$1 timeout=$2 command=$3
@@ -39,6 +39,7 @@ make_payload()
 		cp -L "$lib" "$p/qemu/lib/"
 	done
 	printf '%s\n' "$command" >"$p/command"
+	echo "$BENCH_START" >"$p/start"
 	[ "$timeout" != 0 ] || touch "$p/interactive"
 	truncate -s "$(du -sk "$p" | awk '{ print int($1 * 1.1) + 8000 }')k" \
 		"$run/payload.img"

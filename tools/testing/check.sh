@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# All tests, and lint. Every part writes KTAP to build/check/; the last line is
+# the sum.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=host/ktap.sh
+. "$TESTING/host/ktap.sh"
+
+out=$BUILD/check
+rm -rf "$out"
+mkdir -p "$out"
+
+# part NAME TEXT COMMAND...
+part()
+{
+	local name=$1
+
+	say "$2"
+	shift 2
+	"$@" 2>&1 | tee "$out/$name.ktap" || true
+}
+
+# in_vm NAME TIMEOUT TEXT COMMAND: a part that runs in a host VM of its own,
+# whose kernel log has to be silent, and those of its guests
+in_vm()
+{
+	local log=$BUILD/run/$1
+
+	part "$1" "$3" "$TESTING/vm/host-vm.sh" "$1" "$2" "$4"
+	{
+		ktap_n=0
+		ktap_begin
+		t "$1: the kernel logs are silent" "$TESTING/klog.sh" \
+			"$log/console.log" "$log"/out/dmesg "$log"/out/*.log || true
+		ktap_end || true
+	} | tee "$out/$1-log.ktap"
+}
+
+in_vm selftests 1200 "selftests in the host VM, without a guest" \
+	"bash /bench/selftests/run.sh"
+in_vm guest 1200 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
+in_vm options 600 "the device's options and messages" \
+	"bash /bench/host/test-options"
+in_vm kill 1200 "SIGKILL to QEMU under load" "bash /bench/host/test-kill 20"
+part lint "lint" "$TESTING/lint.sh"
+
+say "all parts are done; logs are in $BUILD/run, results in $out"
+/usr/bin/python3 "$TESTING/ktap.py" "$out"/*.ktap

@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# klog.sh FILE...: shows what a kernel log may not contain; fails if there is any
+
+bad='BUG:|WARNING:|Oops|general protection|kernel panic|Call Trace'
+bad+='|KASAN|UBSAN|KCSAN|KFENCE|unreferenced object|refcount_t:'
+bad+='|possible (circular|recursive) locking|inconsistent lock state'
+bad+='|suspicious RCU|sleeping function called|scheduling while atomic'
+bad+='|blocked for more than|soft lockup|hard LOCKUP|self-detected stall'
+bad+='|detected stalls|list_(add|del) corruption|Bad page|out of memory'
+bad+='|nvme.*timeout|nvme.*(controller is down|Abort status)|EXT4-fs error'
+
+status=0
+for f; do
+	if grep -HnE -A 20 -- "$bad" "$f"; then
+		status=1
+	fi
+done
+exit $status
