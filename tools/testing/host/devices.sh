@@ -39,7 +39,7 @@ make_devices()
 device_arg()
 {
 	case $1 in
-	vhost-kernel-nvme) echo "vhost-kernel-nvme,poll-us=$poll_us" ;;
+	vhost-kernel-nvme) echo "vhost-kernel-nvme,vhost=on,poll-us=$poll_us" ;;
 	nvme) echo nvme ;;
 	nvme+ioeventfd) echo nvme,ioeventfd=on ;;
 	virtio-blk) echo virtio-blk-pci ;;
