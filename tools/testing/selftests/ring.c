@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Rings: wrap-around, shared and full completion queues, interrupts */
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include "test.h"
+
+/*
+ * Run @count Flush or Read commands through a queue that is kept full, with
+ * each completion exactly once. Returns 0 or -errno.
+ */
+static int run(struct vng_sq *sq, uint64_t buf, unsigned int count)
+{
+	struct vng *g = sq->g;
+	uint8_t *state = calloc(1, 65536);
+	unsigned int sent = 0, got = 0, lba = 0;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+	int ret = 0;
+
+	while (state && got < count && !ret) {
+		while (sent < count && vng_sq_room(sq) && !ret) {
+			vng_cmd_rw(&sqe, VNG_CMD_READ, 1, lba++ % 1024, 1);
+			sqe.prp1 = htole64(buf);
+			sqe.cid = htole16(sent);
+			ret = vng_sq_push(sq, &sqe);
+			state[sent++ & 0xffff] = 1;
+		}
+		if (!ret && sq->tail != sq->last_tail)
+			ret = vng_sq_ring(sq);
+		if (!ret)
+			ret = vng_cq_wait(sq->cq, &cqe);
+		if (ret)
+			break;
+		if (vng_status(&cqe))
+			ret = vng_fail(g, -EIO, "status %#x",
+				       vng_status(&cqe));
+		if (state[le16toh(cqe.cid)] != 1)
+			ret = vng_fail(g, -EBADMSG,
+				       "completion %u of SQ %u: CID %u is not in flight",
+				       got, sq->id, le16toh(cqe.cid));
+		state[le16toh(cqe.cid)] = 2;
+		got++;
+	}
+	free(state);
+	return ret;
+}
+
+FIXTURE(wrap) {
+	struct box box;
+	uint64_t buf;
+};
+
+FIXTURE_VARIANT(wrap) {
+	unsigned int entries;
+	unsigned int count;
+	bool no_shadow;
+	bool no_irq;
+};
+
+FIXTURE_VARIANT_ADD(wrap, e2) { .entries = 2, .count = 1000 };
+FIXTURE_VARIANT_ADD(wrap, e3) { .entries = 3, .count = 2000 };
+FIXTURE_VARIANT_ADD(wrap, e16) { .entries = 16, .count = 5000 };
+FIXTURE_VARIANT_ADD(wrap, e1024) { .entries = 1024, .count = 10000 };
+FIXTURE_VARIANT_ADD(wrap, e2_ioctl) {
+	.entries = 2, .count = 1000, .no_shadow = true,
+};
+FIXTURE_VARIANT_ADD(wrap, e3_ioctl) {
+	.entries = 3, .count = 2000, .no_shadow = true,
+};
+FIXTURE_VARIANT_ADD(wrap, e1024_ioctl) {
+	.entries = 1024, .count = 5000, .no_shadow = true,
+};
+FIXTURE_VARIANT_ADD(wrap, e16_no_irq) {
+	.entries = 16, .count = 5000, .no_irq = true,
+};
+
+FIXTURE_SETUP(wrap)
+{
+	BOX_SETUP(&self->box, .entries = variant->entries,
+		  .no_shadow = variant->no_shadow, .no_irq = variant->no_irq);
+	self->buf = vng_alloc(&self->box.g, 4096, 4096);
+	ASSERT_NE(0, self->buf);
+}
+
+FIXTURE_TEARDOWN(wrap)
+{
+	box_stop(&self->box);
+}
+
+/* The rings go round many times, and nothing is lost or comes twice. */
+TEST_F(wrap, around)
+{
+	unsigned int count = variant->count * test_scale();
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_stats s;
+
+	OK(run(&self->box.sq, self->buf, count));
+	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
+	EXPECT_EQ(count, s.commands);
+	EXPECT_EQ(0, s.errors);
+	if (variant->no_shadow) {
+		EXPECT_EQ(self->box.sq.kicks, s.doorbells);
+		EXPECT_EQ(0, s.kicks);
+	} else {
+		EXPECT_EQ(self->box.sq.kicks, s.kicks);
+		EXPECT_EQ(0, s.doorbells);
+	}
+	OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s));
+	EXPECT_EQ(count, s.cqes);
+	EXPECT_EQ(variant->no_irq, !s.irqs);
+	EXPECT_GE(count, s.irqs);
+}
+
+FIXTURE(ring) {
+	struct box box;
+	uint64_t buf;
+};
+
+FIXTURE_VARIANT(ring) {
+	bool no_shadow;
+};
+
+FIXTURE_VARIANT_ADD(ring, shadow) { .no_shadow = false };
+FIXTURE_VARIANT_ADD(ring, ioctl) { .no_shadow = true };
+
+FIXTURE_SETUP(ring)
+{
+	BOX_SETUP(&self->box, .no_shadow = variant->no_shadow,
+		  .no_queues = true);
+	self->buf = vng_alloc(&self->box.g, 4096, 4096);
+	ASSERT_NE(0, self->buf);
+}
+
+FIXTURE_TEARDOWN(ring)
+{
+	box_stop(&self->box);
+}
+
+static int push_reads(struct vng_sq *sq, uint64_t buf, unsigned int n)
+{
+	struct vng_sqe sqe;
+	int ret = 0;
+
+	while (n-- && !ret) {
+		vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 1);
+		sqe.prp1 = htole64(buf);
+		sqe.cid = htole16(sq->next_cid++);
+		ret = vng_sq_push(sq, &sqe);
+	}
+	return ret;
+}
+
+/* Wait until the CQ has posted @n entries in all. */
+static int wait_posted(struct vng_cq *cq, uint64_t n)
+{
+	uint64_t end = vng_now_ms() + cq->g->timeout_ms;
+	struct vhost_nvme_stats s;
+	int ret;
+
+	for (;;) {
+		ret = vng_stats(cq->g, VHOST_NVME_STATS_CQ, cq->id, &s);
+		if (ret || s.cqes >= n)
+			return ret;
+		if (vng_now_ms() > end)
+			return vng_fail(cq->g, -ETIMEDOUT,
+					"CQ %u has posted %llu of %llu entries within %u ms",
+					cq->id, (unsigned long long)s.cqes,
+					(unsigned long long)n,
+					cq->g->timeout_ms);
+		sleep_us(500);
+	}
+}
+
+/* A CQ that nobody empties fills up and stops its SQ, and nothing is lost. */
+TEST_F(ring, cq_full)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq cq = { 0 };
+	struct vng_sq sq = { 0 };
+	struct vhost_nvme_stats s;
+	struct vng_cqe cqe;
+	unsigned int i;
+
+	OK(vng_cq_create(g, &cq, 1, 4, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &sq, 1, &cq, 256, VNG_KICK));
+	OK(push_reads(&sq, self->buf, 255));
+	OK(vng_sq_ring(&sq));
+	OK(wait_posted(&cq, 3));
+	sleep_ms(50);
+	OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s));
+	EXPECT_EQ(3, s.cqes);
+	EXPECT_LE(1, s.full);
+	/* The fourth entry stays free, else full would look like empty. */
+	EXPECT_EQ(-1, mem_check(&cq.ring[3], 0, sizeof(cq.ring[3])));
+	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
+	EXPECT_EQ(3, s.commands);
+	for (i = 0; i < 255; i++) {
+		OK(vng_cq_wait(&cq, &cqe));
+		ASSERT_EQ(0, vng_status(&cqe));
+		ASSERT_EQ(i, le16toh(cqe.cid));
+	}
+	EXPECT_EQ(0, vng_cq_peek(&cq, &cqe));
+	OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s));
+	EXPECT_EQ(255, s.cqes);
+}
+
+/* The same with a guest that takes its entries in lots and sleeps between. */
+TEST_F(ring, cq_full_often)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq cq = { 0 };
+	struct vng_sq sq = { 0 };
+	struct vng_cqe cqe;
+	unsigned int round, left;
+
+	OK(vng_cq_create(g, &cq, 1, 8, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &sq, 1, &cq, 64, VNG_KICK));
+	TH_LOG("VNG_SEED=%#llx", (unsigned long long)random_seed());
+	for (round = 0; round < 20 * test_scale(); round++) {
+		OK(push_reads(&sq, self->buf, 63));
+		OK(vng_sq_ring(&sq));
+		for (left = 63; left;) {
+			unsigned int lot = 1 + random_below(7);
+
+			if (lot > left)
+				lot = left;
+			if (!random_below(4))
+				sleep_us(random_below(2000));
+			left -= lot;
+			/* The last of the lot rings for all of it. */
+			while (lot) {
+				int n = vng_cq_peek(&cq, &cqe);
+
+				ASSERT_LE(0, n) TH_LOG("%s", vng_msg(g));
+				if (!n) {
+					OK(vng_cq_wait(&cq, &cqe));
+				}
+				ASSERT_EQ(0, vng_status(&cqe));
+				lot--;
+			}
+			OK(vng_cq_ring(&cq));
+		}
+	}
+}
+
+/* Several SQs of different sizes complete to one CQ. */
+TEST_F(ring, shared_cq)
+{
+	static const unsigned int size[] = { 2, 5, 16, 64, 256 };
+	unsigned int count = 400 * test_scale(), i, total = 0;
+	unsigned int sent[5] = { 0 }, got[5] = { 0 };
+	struct vng *g = &self->box.g;
+	struct vng_cq cq = { 0 };
+	struct vng_sq sq[5];
+	struct vng_cqe cqe;
+
+	memset(sq, 0, sizeof(sq));
+	OK(vng_cq_create(g, &cq, 3, 64, VNG_IEN | VNG_KICK));
+	for (i = 0; i < 5; i++)
+		OK(vng_sq_create(g, &sq[i], 10 + i, &cq, size[i], VNG_KICK));
+	while (total < 5 * count) {
+		for (i = 0; i < 5; i++) {
+			unsigned int n = vng_sq_room(&sq[i]);
+
+			if (n > count - sent[i])
+				n = count - sent[i];
+			if (!n)
+				continue;
+			OK(push_reads(&sq[i], self->buf, n));
+			OK(vng_sq_ring(&sq[i]));
+			sent[i] += n;
+		}
+		OK(vng_cq_wait(&cq, &cqe));
+		ASSERT_EQ(0, vng_status(&cqe));
+		got[le16toh(cqe.sqid) - 10]++;
+		total++;
+	}
+	for (i = 0; i < 5; i++)
+		EXPECT_EQ(count, got[i]);
+	EXPECT_EQ(0, vng_cq_peek(&cq, &cqe));
+}
+
+/* Two pairs of queues do not get in each other's way. */
+TEST_F(ring, two_pairs)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq cq[2];
+	struct vng_sq sq[2];
+	unsigned int i;
+
+	memset(cq, 0, sizeof(cq));
+	memset(sq, 0, sizeof(sq));
+	for (i = 0; i < 2; i++) {
+		OK(vng_cq_create(g, &cq[i], 1 + i, 16, VNG_IEN | VNG_KICK));
+		/* Crosswise: SQ 1 to CQ 2 is as good as any other. */
+		OK(vng_sq_create(g, &sq[i], 2 - i, &cq[i], 16, VNG_KICK));
+	}
+	for (i = 0; i < 200; i++)
+		OK(run(&sq[i & 1], self->buf, 10));
+}
+
+static unsigned int signals(int fd)
+{
+	uint64_t n = 0;
+
+	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
+}
+
+/* Each CQ signals its own eventfd; two may share one, as one vector. */
+TEST_F(ring, vectors)
+{
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_cq arg = { .cqid = 3, .entries = 16, .kick_fd = -1 };
+	struct vng_cq cq[2];
+	struct vng_sq sq[3];
+	unsigned int i;
+
+	memset(cq, 0, sizeof(cq));
+	memset(sq, 0, sizeof(sq));
+	for (i = 0; i < 2; i++) {
+		OK(vng_cq_create(g, &cq[i], 1 + i, 16, VNG_IEN | VNG_KICK));
+		OK(vng_sq_create(g, &sq[i], 1 + i, &cq[i], 16, VNG_KICK));
+	}
+	arg.addr = vng_alloc(g, 4096, 4096);
+	arg.irq_fd = cq[1].irq_fd;
+	OK(vng_ioctl(g, VHOST_NVME_CREATE_CQ, &arg, "CREATE_CQ"));
+	cq[0].id = 3;
+	OK(vng_sq_create(g, &sq[2], 3, &cq[0], 16, VNG_KICK));
+	cq[0].id = 1;
+
+	OK(push_reads(&sq[0], self->buf, 1));
+	OK(vng_sq_ring(&sq[0]));
+	OK(wait_posted(&cq[0], 1));
+	sleep_ms(5);
+	EXPECT_EQ(1, signals(cq[0].irq_fd));
+	EXPECT_EQ(0, signals(cq[1].irq_fd));
+	OK(push_reads(&sq[1], self->buf, 1));
+	OK(vng_sq_ring(&sq[1]));
+	OK(wait_posted(&cq[1], 1));
+	sleep_ms(5);
+	EXPECT_EQ(0, signals(cq[0].irq_fd));
+	EXPECT_EQ(1, signals(cq[1].irq_fd));
+	OK(push_reads(&sq[2], self->buf, 1));
+	OK(vng_sq_ring(&sq[2]));
+	cq[0].id = 3;
+	OK(wait_posted(&cq[0], 1));
+	cq[0].id = 1;
+	sleep_ms(5);
+	EXPECT_EQ(0, signals(cq[0].irq_fd));
+	EXPECT_EQ(1, signals(cq[1].irq_fd));
+}
+
+/* One eventfd may be the kick of several queues. */
+TEST_F(ring, shared_kick)
+{
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_sq arg = {
+		.sqid = 2, .cqid = 1, .entries = 64, .page_shift = 12,
+	};
+	struct vng_cq cq = { 0 };
+	struct vng_sq sq = { 0 }, other;
+	struct vng_cqe cqe;
+	int i;
+
+	if (variant->no_shadow)
+		SKIP(return, "eventfds kick only with shadow doorbells");
+	OK(vng_cq_create(g, &cq, 1, 64, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &sq, 1, &cq, 64, VNG_KICK));
+	other = sq;
+	other.id = 2;
+	other.gpa = vng_alloc(g, 4096, 4096);
+	other.ring = vng_ptr(g, other.gpa, 4096);
+	arg.addr = other.gpa;
+	arg.kick_fd = sq.kick_fd;
+	OK(vng_ioctl(g, VHOST_NVME_CREATE_SQ, &arg, "CREATE_SQ"));
+	g->sq[2] = &other;
+	for (i = 0; i < 100; i++) {
+		struct vng_sq *s = i & 1 ? &sq : &other;
+
+		OK(push_reads(s, self->buf, 1));
+		OK(vng_sq_ring(s));
+		OK(vng_cq_wait(&cq, &cqe));
+		ASSERT_EQ(s->id, le16toh(cqe.sqid));
+	}
+	g->sq[2] = NULL;
+}
+
+/* A queue with a thousand commands lets another one with a single command in. */
+TEST_F(ring, fairness)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq cq = { 0 };
+	struct vng_sq many = { 0 }, one = { 0 };
+	struct vng_cqe cqe;
+	unsigned int i, at = 0;
+
+	if (variant->no_shadow)
+		SKIP(return, "needs two doorbells at the same time");
+	OK(vng_cq_create(g, &cq, 1, 2048, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &many, 1, &cq, 1024, VNG_KICK));
+	OK(vng_sq_create(g, &one, 2, &cq, 4, VNG_KICK));
+	OK(push_reads(&many, self->buf, 1023));
+	OK(push_reads(&one, self->buf, 1));
+	/* The worker sleeps; it finds both when it wakes. */
+	sleep_ms(10);
+	*vng_sq_db(g, 1) = htole32(many.tail);
+	*vng_sq_db(g, 2) = htole32(one.tail);
+	OK(vng_sq_kick(&many));
+	for (i = 1; i <= 1024; i++) {
+		OK(vng_cq_wait(&cq, &cqe));
+		if (le16toh(cqe.sqid) == 2)
+			at = i;
+	}
+	EXPECT_LE(1, at);
+	EXPECT_GE(256, at);
+}
+
+TEST_HARNESS_MAIN
