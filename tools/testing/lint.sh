@@ -39,7 +39,7 @@ checkpatch_module()
 	for f in drivers/vhost/nvme/*.[ch] include/uapi/linux/vhost_nvme.h; do
 		case $f in
 		*/compat.h)
-			ignore=(--ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON)
+			ignore=(--ignore LINUX_VERSION_CODE --ignore CONSTANT_COMPARISON)
 			;;
 		*) ignore=() ;;
 		esac

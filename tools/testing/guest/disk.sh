@@ -3,15 +3,18 @@
 #
 # Sourced in the guest
 
-# disk SERIAL [NSID]: the block device of that serial number
+# disk SERIAL [NSID]: the block device of that serial number. (The last number
+# in the name of an NVMe disk is not its NSID.)
 disk()
 {
-	local f
+	local f dir
 
-	for f in /sys/block/nvme*n"${2:-1}"/device/serial /sys/block/vd*/serial; do
-		if [ "$(tr -d ' ' <"$f" 2>/dev/null)" = "$1" ]; then
-			f=${f#/sys/block/}
-			echo "/dev/${f%%/*}"
+	for f in /sys/block/nvme*/device/serial /sys/block/vd*/serial; do
+		dir=${f%/serial}
+		dir=${dir%/device}
+		if [ "$(tr -d ' ' <"$f" 2>/dev/null)" = "$1" ] &&
+			[ "$(cat "$dir/nsid" 2>/dev/null || echo 1)" = "${2:-1}" ]; then
+			echo "/dev/${dir##*/}"
 			return
 		fi
 	done

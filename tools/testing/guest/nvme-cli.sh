@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# nvme-cli.sh CONTROLLER DISK [NSID]: the basics of the nvme tool
+# nvme-cli.sh CONTROLLER DISK: the basics of the nvme tool
 
 set -eux
-ctrl=$1 disk=$2 nsid=${3:-1}
+ctrl=$1 disk=$2
 cd "$(mktemp -d)"
 
 nvme list | grep -q "$disk"
@@ -44,7 +44,7 @@ fi
 grep -qi 'LBA.*range' err
 
 # An opcode of the NVM command set that does not exist
-if nvme io-passthru "$ctrl" -n "$nsid" --opcode=0x7f 2>err; then
+if nvme io-passthru "$disk" --opcode=0x7f 2>err; then
 	echo "opcode 7fh succeeded"
 	exit 1
 fi

@@ -80,7 +80,7 @@ agent_line()
 
 guest_ready()
 {
-	while agent_line 60; do
+	while agent_line 180; do
 		if [ "$line" = "agent: ready" ]; then
 			return 0
 		fi

@@ -52,7 +52,7 @@ accel()
 {
 	local cached
 
-	cached=$CACHE/accel-$(key "$images/vmlinuz" "$qemu" \
+	cached=$CACHE/accel-$(key "$BUILD/qemu/stamp" \
 		/proc/sys/kernel/random/boot_id <<<"$(id -u)")
 	if [ ! -e "$cached" ]; then
 		rm -f "$CACHE"/accel-*
@@ -75,6 +75,10 @@ kvm) accel=(-accel kvm -cpu host) ;;
 tcg) accel=(-accel "tcg,thread=multi" -cpu EPYC-Milan) ;;
 esac
 
+# One at a time under a name: the logs are in one place.
+mkdir -p "$BUILD/run"
+exec 9>"$BUILD/run/$name.lock"
+flock -n 9 || { say "waiting for another '$name' run"; flock 9; }
 rm -rf "$run"
 mkdir -p "$run/out"
 make_payload
@@ -100,7 +104,7 @@ if [ "$timeout" = 0 ]; then
 	"${vm[@]}" -chardev stdio,id=terminal,signal=off 2>"$run/qemu.log" ||
 		status=$?
 else
-	timeout -k 5 "$timeout" "${vm[@]}" -chardev stdio,id=terminal,signal=off \
+	timeout --foreground -k 5 "$timeout" "${vm[@]}" -chardev stdio,id=terminal,signal=off \
 		</dev/null 2>"$run/qemu.log" | tee "$run/output.log" ||
 		status=${PIPESTATUS[0]}
 fi
