@@ -102,6 +102,7 @@ static struct vn_ns *vn_ns_create(struct vn_ctrl *ctrl,
 	ns->lba_shift = arg->lba_shift;
 	ns->nlb = arg->nlb ?: bdev_nr_bytes(ns->bdev) >> arg->lba_shift;
 	ns->rdonly = arg->flags & VHOST_NVME_NS_RDONLY;
+	ns->nodealloc = arg->flags & VHOST_NVME_NS_NODEALLOC;
 	ns->nowait = bdev_nowait(ns->bdev);
 	ns->dma_mask = bdev_dma_alignment(ns->bdev);
 	refcount_set(&ns->ref, 1);
@@ -159,7 +160,7 @@ int vn_ns_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ns *arg)
 	struct vn_ns *ns;
 
 	if (!arg->nsid || arg->nsid > VN_MAX_NSID ||
-	    arg->flags & ~VHOST_NVME_NS_RDONLY ||
+	    arg->flags & ~VN_NS_FLAGS ||
 	    memchr_inv(arg->reserved8, 0, sizeof(arg->reserved8)) ||
 	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;

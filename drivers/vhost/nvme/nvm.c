@@ -285,7 +285,7 @@ static void vn_write_zeroes_issue(struct vn_req *req)
 	unsigned int flags = BLKDEV_ZERO_NOUNMAP;
 	int err;
 
-	if (wz->control & cpu_to_le16(NVME_WZ_DEAC))
+	if (wz->control & cpu_to_le16(NVME_WZ_DEAC) && !ns->nodealloc)
 		flags = 0;
 	err = blkdev_issue_zeroout(ns->bdev,
 				   vn_sector(ns, le64_to_cpu(wz->slba)),
@@ -304,7 +304,8 @@ static void vn_write_zeroes_issue(struct vn_req *req)
 
 static bool vn_dsm_deallocates(const struct vn_req *req)
 {
-	return req->cmd.dsm.attributes & cpu_to_le32(NVME_DSMGMT_AD);
+	return req->cmd.dsm.attributes & cpu_to_le32(NVME_DSMGMT_AD) &&
+	       !req->ns->nodealloc;
 }
 
 /* The Number of Ranges is an 8-bit field, 0's based. */

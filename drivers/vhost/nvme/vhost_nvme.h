@@ -248,6 +248,7 @@ struct vn_sq {
  * @nlb: size in LBAs
  * @lba_shift: LBA size
  * @rdonly: writes are refused
+ * @nodealloc: Deallocate has no effect
  * @nowait: @bdev can tell that it would block
  * @dma_mask: alignment of memory that @bdev demands, minus 1
  * @free_work: closes it after the last reference
@@ -261,6 +262,7 @@ struct vn_ns {
 	u64			nlb;
 	u8			lba_shift;
 	bool			rdonly;
+	bool			nodealloc;
 	bool			nowait;
 	unsigned int		dma_mask;
 	struct work_struct	free_work;
@@ -421,6 +423,8 @@ struct vn_ctrl {
 	struct work_struct	dead_work;
 	struct work_struct	free_work;
 };
+
+#define VN_NS_FLAGS	(VHOST_NVME_NS_RDONLY | VHOST_NVME_NS_NODEALLOC)
 
 /* For teardown that no disk can hold up */
 extern struct workqueue_struct *vn_wq;

@@ -84,6 +84,11 @@ struct vhost_nvme_caps {
 
 /* The namespace may not be written; the fd need not be open for writing. */
 #define VHOST_NVME_NS_RDONLY	(1U << 0)
+/*
+ * Blocks stay allocated: Deallocate is accepted without effect, and Write
+ * Zeroes writes (QEMU's discard=ignore).
+ */
+#define VHOST_NVME_NS_NODEALLOC	(1U << 1)
 
 /**
  * struct vhost_nvme_ns - a namespace
