@@ -12,10 +12,13 @@ static int box_prepare(struct box *b, const struct box_opts *o)
 	struct vng *g = &b->g;
 	int ret;
 
-	ret = disk_create(&b->disk, o->disk_mib ?: 64, o->lba_shift ?: 9,
-			  o->attrs);
+	if (o->path)
+		ret = disk_open(&b->disk, o->path, o->lba_shift ?: 9);
+	else
+		ret = disk_create(&b->disk, o->disk_mib ?: 64,
+				  o->lba_shift ?: 9, o->attrs);
 	if (ret)
-		return vng_fail(g, ret, "null_blk disk");
+		return vng_fail(g, ret, "disk %s", o->path ?: "of null_blk");
 	ret = vng_set_owner(g);
 	if (ret)
 		return ret;
@@ -43,12 +46,25 @@ static int box_prepare(struct box *b, const struct box_opts *o)
 
 int box_start(struct box *b, const struct box_opts *opts)
 {
+	struct vng g;
+	int ret;
+
+	ret = vng_open(&g);
+	if (ret) {
+		b->g = g;
+		return ret;
+	}
+	return box_adopt(b, &g, opts);
+}
+
+int box_adopt(struct box *b, const struct vng *g, const struct box_opts *opts)
+{
 	int ret;
 
 	memset(b, 0, sizeof(*b));
-	ret = vng_open(&b->g);
-	if (ret)
-		return ret;
+	b->disk.fd = -1;
+	b->disk.check = -1;
+	b->g = *g;
 	ret = box_prepare(b, opts);
 	if (ret)
 		box_stop(b);

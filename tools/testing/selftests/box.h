@@ -29,6 +29,7 @@ struct box {
  * @lba_shift: 9
  * @page_shift: 12
  * @attrs: of the disk, for disk_create()
+ * @path: a disk that exists, instead of one from disk_create()
  * @kind: of guest memory, VNG_MEM_ANON
  * @no_shadow: no shadow doorbells
  * @no_irq: CQ 1 without interrupt
@@ -43,6 +44,7 @@ struct box_opts {
 	unsigned int	lba_shift;
 	unsigned int	page_shift;
 	const char	*attrs;
+	const char	*path;
 	enum vng_mem	kind;
 	bool		no_shadow;
 	bool		no_irq;
@@ -54,6 +56,10 @@ struct box_opts {
 
 /* -ENOENT: the module is not loaded; -ENODEV: no disk to be had */
 int box_start(struct box *b, const struct box_opts *opts);
+
+/* The same with a controller that is open and has no owner. */
+int box_adopt(struct box *b, const struct vng *g, const struct box_opts *opts);
+
 void box_stop(struct box *b);
 
 /* Execute a command; its status, or -errno with vng_msg(). */

@@ -247,6 +247,22 @@ TEST_F(cmd, dsm)
 	free(p);
 }
 
+/* A namespace whose blocks stay allocated, as the user wants it */
+TEST_F(cmd, no_deallocate)
+{
+	struct vng_dsm_range range = { .nlb = htole32(8) };
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+
+	OK(vng_set_ns(g, 1, b->disk.fd, b->disk.lba_shift, 0,
+		      VHOST_NVME_NS_NODEALLOC));
+	ASSERT_EQ(0, disk_fill(b, 0, 8 * self->lba, 3));
+	STATUS(0, dsm(b, self->buf, &range, 1, VNG_DSM_AD));
+	EXPECT_EQ(-1, disk_check(b, 0, 8 * self->lba, 3));
+	STATUS(0, write_zeroes(b, 0, 8, VNG_WZ_DEAC));
+	EXPECT_EQ(-1, disk_check(b, 0, 8 * self->lba, 0));
+}
+
 /* 256 ranges in one command, in a buffer that is not page aligned */
 TEST_F(cmd, dsm_256)
 {

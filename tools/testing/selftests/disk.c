@@ -100,16 +100,41 @@ err:
 	return ret;
 }
 
+int disk_open(struct disk *d, const char *path, unsigned int lba_shift)
+{
+	off_t end;
+	int ret;
+
+	memset(d, 0, sizeof(*d));
+	d->check = -1;
+	d->lba_shift = lba_shift;
+	snprintf(d->path, sizeof(d->path), "%s", path);
+	d->fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC | O_EXCL);
+	if (d->fd < 0)
+		return -errno;
+	d->check = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	end = lseek(d->fd, 0, SEEK_END);
+	if (d->check < 0 || end < 0) {
+		ret = -errno;
+		disk_destroy(d);
+		return ret;
+	}
+	d->bytes = end;
+	return 0;
+}
+
 void disk_destroy(struct disk *d)
 {
 	char path[128];
 
-	if (!d->name[0])
-		return;
 	if (d->fd >= 0)
 		close(d->fd);
 	if (d->check >= 0)
 		close(d->check);
+	d->fd = -1;
+	d->check = -1;
+	if (!d->name[0])
+		return;
 	snprintf(path, sizeof(path), NULLB "/%s", d->name);
 	rmdir(path);
 	d->name[0] = '\0';

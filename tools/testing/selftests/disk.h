@@ -32,6 +32,11 @@ struct disk {
  */
 int disk_create(struct disk *d, unsigned int mib, unsigned int lba_shift,
 		const char *attrs);
+
+/* Another struct for a disk that exists; @fd is open for exclusive use. */
+int disk_open(struct disk *d, const char *path, unsigned int lba_shift);
+
+/* Close; what disk_create() made disappears. */
 void disk_destroy(struct disk *d);
 
 /* Read or write the disk beside the module; whole blocks, any buffer. */

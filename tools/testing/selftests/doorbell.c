@@ -47,13 +47,14 @@ FIXTURE(race) {
 FIXTURE_VARIANT(race) {
 	unsigned int poll_us;
 	bool no_shadow;
+	unsigned int rounds;
 };
 
-FIXTURE_VARIANT_ADD(race, sleep) { .poll_us = 0 };
-FIXTURE_VARIANT_ADD(race, poll_20) { .poll_us = 20 };
-FIXTURE_VARIANT_ADD(race, poll_200) { .poll_us = 200 };
-FIXTURE_VARIANT_ADD(race, poll_5000) { .poll_us = 5000 };
-FIXTURE_VARIANT_ADD(race, ioctl) { .no_shadow = true };
+FIXTURE_VARIANT_ADD(race, sleep) { .rounds = 3000 };
+FIXTURE_VARIANT_ADD(race, poll_20) { .poll_us = 20, .rounds = 3000 };
+FIXTURE_VARIANT_ADD(race, poll_200) { .poll_us = 200, .rounds = 1000 };
+FIXTURE_VARIANT_ADD(race, poll_5000) { .poll_us = 5000, .rounds = 300 };
+FIXTURE_VARIANT_ADD(race, ioctl) { .no_shadow = true, .rounds = 3000 };
 
 FIXTURE_SETUP(race)
 {
@@ -84,7 +85,7 @@ TEST_F(race, sq)
 	struct vng_cqe cqe;
 	unsigned int i;
 
-	for (i = 0; i < 3000 * test_scale(); i++) {
+	for (i = 0; i < variant->rounds * test_scale(); i++) {
 		OK(submit_flush(&self->box.sq));
 		OK(vng_cq_wait(&self->box.cq, &cqe));
 		ASSERT_EQ(0, vng_status(&cqe));
@@ -104,7 +105,7 @@ TEST_F(race, cq)
 	struct vng_cqe cqe;
 	unsigned int i, n;
 
-	for (i = 0; i < 1000 * test_scale(); i++) {
+	for (i = 0; i < variant->rounds / 3 * test_scale(); i++) {
 		unsigned int lot = 2 + random_below(6);
 
 		for (n = 0; n < lot; n++)
@@ -459,7 +460,7 @@ TEST_F(poll, idle)
 TEST_F(poll, kicks)
 {
 	struct vng *g = &self->box.g;
-	unsigned int rounds = 1000 * test_scale();
+	unsigned int rounds = 300 * test_scale();
 	struct vhost_nvme_stats s;
 	uint64_t before;
 

@@ -216,9 +216,9 @@ TEST_F(hostile, random_commands)
 	TH_LOG("VNG_SEED=%#llx", (unsigned long long)random_seed());
 	for (i = 0; i < rounds; i++) {
 		for (n = 0; n < 8192; n += 1 + random_below(256))
-			buf[n] = htole64(self->buf + random_below(65536 / 8) *
-					 (random_below(4) ? 4096 / 8 * 8 : 8) %
-					 65536);
+			buf[n] = htole64(self->buf + (random_below(4) ?
+					 random_below(16) * 4096 :
+					 random_below(8192) * 8));
 		sent = 1 + random_below(15);
 		for (n = 0; n < sent; n++) {
 			uint32_t *dw = (uint32_t *)&sqe[n];

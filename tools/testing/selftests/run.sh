@@ -40,13 +40,17 @@ eventually() {
 	return 1
 }
 
+# The counters of all CPUs: each holds back some of them for up to a second.
 pinned() {
+	cat /proc/sys/vm/stat_refresh
 	awk '$1 == "nr_foll_pin_acquired" { a = $2 }
 	     $1 == "nr_foll_pin_released" { r = $2 }
 	     END { print a - r }' /proc/vmstat
 }
 
-unpinned() {
+un# The counters of all CPUs: each holds back some of them for up to a second.
+pinned() {
+	cat /proc/sys/vm/stat_refresh
 	[ "$(pinned)" = "$pinned_before" ]
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Patterns, random numbers, looks into /proc */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -83,10 +85,18 @@ uint64_t random_next(void)
 
 long vmstat(const char *name)
 {
+	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY);
 	char key[64];
 	long value, found = -1;
-	FILE *f = fopen("/proc/vmstat", "r");
+	FILE *f;
 
+	/* Else each CPU may hold back some of its counts for a second. */
+	if (fd >= 0) {
+		if (read(fd, key, sizeof(key)) < 0)
+			perror("# stat_refresh");
+		close(fd);
+	}
+	f = fopen("/proc/vmstat", "r");
 	if (!f)
 		return -1;
 	while (fscanf(f, "%63s %ld", key, &value) == 2)

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Every command on every kind of disk that this kernel has */
+#include <dirent.h>
+#include <linux/loop.h>
+
+#include "test.h"
+
+#define MIB	(1UL << 20)
+
+enum kind { KIND_NULL, KIND_NULL_BIO, KIND_NULL_FUA, KIND_LOOP, KIND_BRD,
+	    KIND_SCSI };
+
+FIXTURE(kinds) {
+	struct box box;
+	struct disk made;	/* if it is null_blk */
+	int loop;		/* if it is a loop device */
+	bool scsi;		/* if it is scsi_debug */
+	char path[64];
+	uint64_t buf;
+};
+
+FIXTURE_VARIANT(kinds) {
+	enum kind kind;
+	unsigned int lba_shift;
+};
+
+FIXTURE_VARIANT_ADD(kinds, null) { KIND_NULL, 9 };
+FIXTURE_VARIANT_ADD(kinds, null_bio) { KIND_NULL_BIO, 9 };
+FIXTURE_VARIANT_ADD(kinds, null_fua) { KIND_NULL_FUA, 12 };
+FIXTURE_VARIANT_ADD(kinds, loop) { KIND_LOOP, 9 };
+FIXTURE_VARIANT_ADD(kinds, loop_4k) { KIND_LOOP, 12 };
+FIXTURE_VARIANT_ADD(kinds, brd) { KIND_BRD, 9 };
+FIXTURE_VARIANT_ADD(kinds, scsi) { KIND_SCSI, 9 };
+FIXTURE_VARIANT_ADD(kinds, scsi_4k) { KIND_SCSI, 12 };
+
+static int make_loop(char *path, size_t len, unsigned int lba_shift, int *loop)
+{
+	struct loop_config config = { .block_size = 1U << lba_shift };
+	int ctl, nr, ret = 0;
+
+	ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	if (ctl < 0)
+		return -ENODEV;
+	nr = ioctl(ctl, LOOP_CTL_GET_FREE);
+	close(ctl);
+	if (nr < 0)
+		return -errno;
+	snprintf(path, len, "/dev/loop%d", nr);
+	*loop = open(path, O_RDWR | O_CLOEXEC);
+	config.fd = memfd_create("loop", MFD_CLOEXEC);
+	if (*loop < 0 || config.fd < 0 || ftruncate(config.fd, 16 * MIB) ||
+	    ioctl(*loop, LOOP_CONFIGURE, &config))
+		ret = -errno;
+	close(config.fd);
+	return ret;
+}
+
+static int write_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+#define SCSI_DEBUG	"/sys/bus/pseudo/drivers/scsi_debug/"
+
+/* The disk of scsi_debug's one host */
+static int find_scsi(char *path, size_t len)
+{
+	char name[300], model[32];
+	struct dirent *de;
+	int ret = -ENODEV;
+	DIR *dir;
+	FILE *f;
+
+	dir = opendir("/sys/block");
+	while (dir && (de = readdir(dir))) {
+		snprintf(name, sizeof(name), "/sys/block/%s/device/model",
+			 de->d_name);
+		f = fopen(name, "r");
+		if (!f)
+			continue;
+		if (fgets(model, sizeof(model), f) &&
+		    !strncmp(model, "scsi_debug", 10)) {
+			snprintf(path, len, "/dev/%.50s", de->d_name);
+			if (!access(path, F_OK))
+				ret = 0;
+		}
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return ret;
+}
+
+static int make_scsi(char *path, size_t len, unsigned int lba_shift)
+{
+	uint64_t end = vng_now_ms() + 10000;
+	char value[16];
+	int ret;
+
+	/* Its block size is a parameter of the module. */
+	snprintf(value, sizeof(value), "%u", 1U << lba_shift);
+	ret = write_file("/sys/module/scsi_debug/parameters/sector_size", value);
+	if (ret && lba_shift != 9)
+		return -ENODEV;
+	ret = write_file(SCSI_DEBUG "add_host", "1");
+	if (ret)
+		return -ENODEV;
+	while ((ret = find_scsi(path, len)) && vng_now_ms() < end)
+		sleep_ms(10);
+	return ret;
+}
+
+FIXTURE_SETUP(kinds)
+{
+	struct box_opts opts = { .lba_shift = variant->lba_shift };
+	const char *attrs = NULL;
+	int ret = -ENODEV;
+
+	self->loop = -1;
+	self->made.fd = -1;
+	self->made.check = -1;
+	switch (variant->kind) {
+	case KIND_NULL:
+		attrs = "discard=1";
+		break;
+	case KIND_NULL_BIO:
+		attrs = "queue_mode=0";
+		break;
+	case KIND_NULL_FUA:
+		attrs = "cache_size=1 discard=1 irqmode=1";
+		break;
+	case KIND_LOOP:
+		ret = make_loop(self->path, sizeof(self->path),
+				variant->lba_shift, &self->loop);
+		break;
+	case KIND_BRD:
+		snprintf(self->path, sizeof(self->path), "/dev/ram0");
+		ret = access(self->path, R_OK | W_OK) ? -ENODEV : 0;
+		break;
+	case KIND_SCSI:
+		ret = make_scsi(self->path, sizeof(self->path),
+				variant->lba_shift);
+		self->scsi = !ret;
+		break;
+	}
+	if (attrs) {
+		ret = disk_create(&self->made, 16, variant->lba_shift, attrs);
+		snprintf(self->path, sizeof(self->path), "%s", self->made.path);
+		/* The box opens it again, for itself alone. */
+		close(self->made.fd);
+		self->made.fd = -1;
+	}
+	if (ret)
+		SKIP(return, "no such disk: %s", strerror(-ret));
+	opts.path = self->path;
+	ret = box_start(&self->box, &opts);
+	if (ret == -ENOENT)
+		SKIP(return, "%s", vng_msg(&self->box.g));
+	ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->path, vng_msg(&self->box.g));
+	self->buf = vng_alloc(&self->box.g, MIB + 4096, 4096);
+	ASSERT_NE(0, self->buf);
+}
+
+FIXTURE_TEARDOWN(kinds)
+{
+	vng_set_ns(&self->box.g, 1, -1, 0, 0, 0);
+	vng_event_wait(&self->box.g, VHOST_NVME_EVENT_NS_REMOVED, 1);
+	box_stop(&self->box);
+	disk_destroy(&self->made);
+	if (self->loop >= 0) {
+		ioctl(self->loop, LOOP_CLR_FD);
+		close(self->loop);
+	}
+	if (self->scsi)
+		write_file(SCSI_DEBUG "add_host", "-1");
+}
+
+/* Data written by either path is read by the other. */
+TEST_F(kinds, data)
+{
+	const size_t len[] = { 4096, 8192, 65536, 262144, MIB };
+	const uint32_t offset[] = { 0, 512, 4 };
+	struct vng *g = &self->box.g;
+	char *buf = malloc(MIB), *p;
+	unsigned int i, j;
+
+	ASSERT_NE(NULL, buf);
+	for (i = 0; i < sizeof(len) / sizeof(len[0]); i++) {
+		for (j = 0; j < sizeof(offset) / sizeof(offset[0]); j++) {
+			p = vng_ptr(g, self->buf + offset[j], len[i]);
+			pattern_fill(p, len[i], i + 10 * j);
+			OK(box_rw(&self->box, VNG_CMD_WRITE, 4096,
+				  self->buf + offset[j], len[i]));
+			ASSERT_EQ(0, disk_read(&self->box.disk, 4096, buf,
+					       len[i]));
+			ASSERT_EQ(-1, pattern_check(buf, len[i], i + 10 * j));
+			pattern_fill(buf, len[i], i + 10 * j + 5);
+			ASSERT_EQ(0, disk_write(&self->box.disk, 4096, buf,
+						len[i]));
+			OK(box_rw(&self->box, VNG_CMD_READ, 4096,
+				  self->buf + offset[j], len[i]));
+			ASSERT_EQ(-1, pattern_check(p, len[i], i + 10 * j + 5));
+		}
+	}
+	free(buf);
+}
+
+/* Flush, FUA, Write Zeroes and Deallocate do what they must, or nothing. */
+TEST_F(kinds, commands)
+{
+	unsigned int shift = self->box.disk.lba_shift;
+	struct vng *g = &self->box.g;
+	struct vng_dsm_range *range;
+	struct vng_sqe sqe;
+	char *p, *buf = malloc(65536);
+
+	ASSERT_NE(NULL, buf);
+	vng_cmd_flush(&sqe, 1);
+	OK(box_exec(&self->box.sq, &sqe));
+
+	p = vng_ptr(g, self->buf, 65536);
+	pattern_fill(p, 65536, 1);
+	vng_cmd_rw(&sqe, VNG_CMD_WRITE, 1, 0, 65536 >> shift);
+	sqe.cdw12 |= htole32(VNG_RW_FUA);
+	OK(vng_prp_contig(g, &sqe, self->buf, 65536));
+	OK(box_exec(&self->box.sq, &sqe));
+	ASSERT_EQ(0, disk_read(&self->box.disk, 0, buf, 65536));
+	EXPECT_EQ(-1, pattern_check(buf, 65536, 1));
+
+	vng_cmd_write_zeroes(&sqe, 1, 4096 >> shift, 8192 >> shift, 0);
+	OK(box_exec(&self->box.sq, &sqe));
+	memset(p + 4096, 0, 8192);
+	ASSERT_EQ(0, disk_read(&self->box.disk, 0, buf, 65536));
+	EXPECT_EQ(0, memcmp(buf, p, 65536));
+
+	range = vng_ptr(g, self->buf + MIB, 4096);
+	range->attributes = 0;
+	range->slba = htole64(32768 >> shift);
+	range->nlb = htole32(8192 >> shift);
+	vng_cmd_dsm(&sqe, 1, 1, VNG_DSM_AD);
+	OK(vng_prp_contig(g, &sqe, self->buf + MIB, 16));
+	OK(box_exec(&self->box.sq, &sqe));
+	/* What was deallocated may read as anything; the rest may not. */
+	ASSERT_EQ(0, disk_read(&self->box.disk, 0, buf, 65536));
+	EXPECT_EQ(0, memcmp(buf, p, 32768));
+	EXPECT_EQ(0, memcmp(buf + 40960, p + 40960, 65536 - 40960));
+
+	vng_cmd_flush(&sqe, UINT32_MAX);
+	OK(box_exec(&self->box.sq, &sqe));
+	free(buf);
+}
+
+TEST_HARNESS_MAIN
