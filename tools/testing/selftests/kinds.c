@@ -26,17 +26,16 @@ FIXTURE_VARIANT(kinds) {
 
 FIXTURE_VARIANT_ADD(kinds, null) { KIND_NULL, 9 };
 FIXTURE_VARIANT_ADD(kinds, null_bio) { KIND_NULL_BIO, 9 };
-FIXTURE_VARIANT_ADD(kinds, null_fua) { KIND_NULL_FUA, 12 };
+FIXTURE_VARIANT_ADD(kinds, null_fua) { KIND_NULL_FUA, 9 };
 FIXTURE_VARIANT_ADD(kinds, loop) { KIND_LOOP, 9 };
 FIXTURE_VARIANT_ADD(kinds, loop_4k) { KIND_LOOP, 12 };
 FIXTURE_VARIANT_ADD(kinds, brd) { KIND_BRD, 9 };
 FIXTURE_VARIANT_ADD(kinds, scsi) { KIND_SCSI, 9 };
-FIXTURE_VARIANT_ADD(kinds, scsi_4k) { KIND_SCSI, 12 };
 
 static int make_loop(char *path, size_t len, unsigned int lba_shift, int *loop)
 {
 	struct loop_config config = { .block_size = 1U << lba_shift };
-	int ctl, nr, ret = 0;
+	int ctl, nr, file, ret = 0;
 
 	ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (ctl < 0)
@@ -47,11 +46,12 @@ static int make_loop(char *path, size_t len, unsigned int lba_shift, int *loop)
 		return -errno;
 	snprintf(path, len, "/dev/loop%d", nr);
 	*loop = open(path, O_RDWR | O_CLOEXEC);
-	config.fd = memfd_create("loop", MFD_CLOEXEC);
-	if (*loop < 0 || config.fd < 0 || ftruncate(config.fd, 16 * MIB) ||
+	file = memfd_create("loop", MFD_CLOEXEC);
+	config.fd = file;
+	if (*loop < 0 || file < 0 || ftruncate(file, 16 * MIB) ||
 	    ioctl(*loop, LOOP_CONFIGURE, &config))
 		ret = -errno;
-	close(config.fd);
+	close(file);
 	return ret;
 }
 
@@ -98,19 +98,12 @@ static int find_scsi(char *path, size_t len)
 	return ret;
 }
 
-static int make_scsi(char *path, size_t len, unsigned int lba_shift)
+static int make_scsi(char *path, size_t len)
 {
 	uint64_t end = vng_now_ms() + 10000;
-	char value[16];
 	int ret;
 
-	/* Its block size is a parameter of the module. */
-	snprintf(value, sizeof(value), "%u", 1U << lba_shift);
-	ret = write_file("/sys/module/scsi_debug/parameters/sector_size", value);
-	if (ret && lba_shift != 9)
-		return -ENODEV;
-	ret = write_file(SCSI_DEBUG "add_host", "1");
-	if (ret)
+	if (write_file(SCSI_DEBUG "add_host", "1"))
 		return -ENODEV;
 	while ((ret = find_scsi(path, len)) && vng_now_ms() < end)
 		sleep_ms(10);
@@ -145,8 +138,7 @@ FIXTURE_SETUP(kinds)
 		ret = access(self->path, R_OK | W_OK) ? -ENODEV : 0;
 		break;
 	case KIND_SCSI:
-		ret = make_scsi(self->path, sizeof(self->path),
-				variant->lba_shift);
+		ret = make_scsi(self->path, sizeof(self->path));
 		self->scsi = !ret;
 		break;
 	}
@@ -183,7 +175,7 @@ FIXTURE_TEARDOWN(kinds)
 }
 
 /* Data written by either path is read by the other. */
-TEST_F(kinds, data)
+TEST_F(kinds, transfers)
 {
 	const size_t len[] = { 4096, 8192, 65536, 262144, MIB };
 	const uint32_t offset[] = { 0, 512, 4 };
