@@ -15,22 +15,25 @@ import sys
 OURS = "vhost-kernel-nvme"
 ORDER = [OURS, "nvme", "nvme+ioeventfd", "virtio-blk", "virtio-blk+iothread",
          "host"]
-FIELDS = ["iops", "mean_us", "p99_us", "exits_per_io", "switches_per_io"]
+FIELDS = ["iops", "mean_us", "p99_us", "exits_per_io", "mmio_per_io",
+          "switches_per_io"]
 
 
 def read_sample(path):
     """One run: fio's JSON, and the counters before and after it."""
     read = json.loads(path.read_text())["jobs"][0]["read"]
     counters = path.with_suffix(".counters").read_text().split()
-    exits0, switches0, exits1, switches1 = map(int, counters)
+    before, after = map(int, counters[:3]), map(int, counters[3:])
+    exits, mmio, switches = (b - a for a, b in zip(before, after))
     ios = max(read["total_ios"], 1)
     latency = read["lat_ns"]
     return {
         "iops": read["iops"],
         "mean_us": latency["mean"] / 1000,
         "p99_us": latency["percentile"]["99.000000"] / 1000,
-        "exits_per_io": (exits1 - exits0) / ios,
-        "switches_per_io": (switches1 - switches0) / ios,
+        "exits_per_io": exits / ios,
+        "mmio_per_io": mmio / ios,
+        "switches_per_io": switches / ios,
     }
 
 
@@ -66,18 +69,21 @@ def rows(result):
 
 def print_table(result, rounds):
     print(f"random read, median of {rounds} rounds in one boot; "
-          "ratio: to the best peer")
+          "ratio: to the best peer;\nMMIO: trapped accesses, doorbells among "
+          "them")
     print(f"{'':6}{'QD':>3}  {'device':20}{'IOPS':>8}{'ratio':>7}"
-          f"{'mean us':>10}{'p99 us':>10}{'exits/IO':>10}{'switches/IO':>13}")
+          f"{'mean us':>9}{'p99 us':>9}{'exits/IO':>10}{'MMIO/IO':>9}"
+          f"{'switches/IO':>13}")
     last = None
     for bs, qd, device, figures, ratio in rows(result):
         if last not in (None, (bs, qd)):
             print()
         last = (bs, qd)
-        exits = "-" if device == "host" else f"{figures['exits_per_io']:.2f}"
+        exits, mmio = ("-" if device == "host" else f"{figures[f]:.2f}"
+                       for f in ("exits_per_io", "mmio_per_io"))
         print(f"{bs:6}{qd:3}  {device:20}{figures['iops']:8.0f}{ratio:7.2f}"
-              f"{figures['mean_us']:10.0f}{figures['p99_us']:10.0f}"
-              f"{exits:>10}{figures['switches_per_io']:13.2f}")
+              f"{figures['mean_us']:9.0f}{figures['p99_us']:9.0f}"
+              f"{exits:>10}{mmio:>9}{figures['switches_per_io']:13.2f}")
 
 
 def print_csv(result):

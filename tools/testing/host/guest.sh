@@ -31,7 +31,7 @@ guest_args()
 		-smp "${guest_cpus:-2}" -m "${guest_memory:-1G}"
 		-nodefaults -no-user-config -display none
 		-kernel /bench/vmlinuz -initrd /bench/initramfs.cpio
-		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off role=guest mode=$1 ${guest_append:-}"
+		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off cryptomgr.notests no_timer_check role=guest mode=$1 ${guest_append:-}"
 		-drive "if=none,id=root,format=raw,readonly=on,file=$(disk root)"
 		-device virtio-blk-pci,drive=root,serial=root
 		-drive "if=none,id=payload,format=raw,readonly=on,file=$(disk payload)"
@@ -92,15 +92,21 @@ guest_ready()
 # guest_run SECONDS COMMAND: output and exit status are COMMAND's
 guest_run()
 {
-	local line
+	local line held
 
+	# The agent starts its answer's last line with a newline.
 	guest_send "$2"
 	while agent_line "$1"; do
 		case $line in
-		"agent: status "*) return "${line##* }" ;;
-		*) echo "$line" ;;
+		"agent: status "*)
+			[ -z "${held:-}" ] || echo "$held"
+			return "${line##* }"
+			;;
 		esac
+		[ -z "${held+set}" ] || echo "$held"
+		held=$line
 	done
+	echo "$line"
 	return 124
 }
 

@@ -11,10 +11,27 @@
 samples=/out/samples
 mkdir -p "$samples"
 
-# VM exits of all vCPUs, and context switches of the host VM, since boot
+# Counts the guests' trapped MMIO accesses, doorbells among them, also those
+# that end in an ioeventfd. (Exits for other reasons, timers above all, depend
+# on how fast the bench is.)
+trace_mmio()
+{
+	local event
+
+	mountpoint -q /sys/kernel/tracing ||
+		mount -t tracefs tracefs /sys/kernel/tracing
+	for event in kvm_mmio kvm_fast_mmio; do
+		echo hist:keys=common_pid >"/sys/kernel/tracing/events/kvm/$event/trigger"
+	done
+}
+
+# VM exits, trapped MMIO accesses, and context switches of the host VM so far
 counters()
 {
-	echo "$(cat /sys/kernel/debug/kvm/exits) $(awk '$1 == "ctxt" { print $2 }' /proc/stat)"
+	echo "$(cat /sys/kernel/debug/kvm/exits)" \
+		"$(awk '$1 == "Hits:" { n += $2 } END { print n + 0 }' \
+			/sys/kernel/tracing/events/kvm/kvm_{,fast_}mmio/hist)" \
+		"$(awk '$1 == "ctxt" { print $2 }' /proc/stat)"
 }
 
 # fio_command DISK BS QD SECONDS
@@ -52,6 +69,7 @@ measure()
 {
 	local round bs qd name
 
+	trace_mmio
 	for round in $(seq "$1"); do
 		for bs in $3; do
 			for qd in $4; do
