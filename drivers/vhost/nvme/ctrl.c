@@ -121,6 +121,22 @@ bool vn_event_pending(struct vn_ctrl *ctrl)
 	return pending;
 }
 
+/**
+ * vn_event_forget_errors - a new queue takes over an identifier
+ * @ctrl: controller
+ * @sqid: its identifier if it is an SQ, else 0
+ * @cqid: its identifier if it is a CQ, else 0
+ */
+void vn_event_forget_errors(struct vn_ctrl *ctrl, u16 sqid, u16 cqid)
+{
+	struct vn_events *ev = &ctrl->events;
+
+	spin_lock_irq(&ev->lock);
+	__clear_bit(sqid, ev->sq_error);
+	__clear_bit(cqid, ev->cq_error);
+	spin_unlock_irq(&ev->lock);
+}
+
 /* What happened to queues that a reset deletes is of no interest any more. */
 static void vn_event_drop_queues(struct vn_ctrl *ctrl)
 {
@@ -354,16 +370,13 @@ void vn_ctrl_reset_done(struct vn_ctrl *ctrl)
 /**
  * vn_ctrl_reset - VHOST_NVME_RESET
  * @ctrl: controller, locked, with owner
- *
- * Return: 0.
  */
-int vn_ctrl_reset(struct vn_ctrl *ctrl)
+void vn_ctrl_reset(struct vn_ctrl *ctrl)
 {
 	unsigned int i;
 
 	lockdep_assert_held(&ctrl->lock);
 
-	vn_event_drop_queues(ctrl);
 	/* The SQs first: without shadow doorbell they would see another tail. */
 	for (i = 1; i <= VN_MAX_QUEUES; i++) {
 		if (ctrl->sqs[i] && !ctrl->sqs[i]->deleting)
@@ -372,10 +385,11 @@ int vn_ctrl_reset(struct vn_ctrl *ctrl)
 			vn_kick_exit(&ctrl->cqs[i]->kick);
 	}
 	vn_dbbuf_detach(ctrl);
+	/* Now no worker looks at a queue any more that could fail. */
+	vn_event_drop_queues(ctrl);
 
 	if (ctrl->nr_sqs)
 		ctrl->resetting = true;
 	else
 		vn_ctrl_reset_done(ctrl);
-	return 0;
 }

@@ -30,6 +30,7 @@
  */
 
 #include <linux/file.h>
+#include <linux/nospec.h>
 
 #include "vhost_nvme.h"
 
@@ -216,8 +217,8 @@ void vn_dbbuf_attach_cq(struct vn_cq *cq)
  * vn_dbbuf_detach - forget the shadow doorbells
  * @ctrl: controller, locked
  *
- * On return their pages are not touched any more. Queues that remain keep
- * their last value.
+ * On return their pages are not touched any more. No queue is served that could
+ * miss them: see vn_ctrl_reset().
  *
  * Context: process context; waits for one pass of the workers.
  */
@@ -307,6 +308,7 @@ int vn_doorbell(struct vn_ctrl *ctrl, const struct vhost_nvme_doorbell *arg)
 {
 	struct vn_sq *sq;
 	struct vn_cq *cq;
+	u16 qid;
 
 	lockdep_assert_held(&ctrl->lock);
 
@@ -314,9 +316,10 @@ int vn_doorbell(struct vn_ctrl *ctrl, const struct vhost_nvme_doorbell *arg)
 		return -EINVAL;
 	if (!arg->qid || arg->qid > VN_MAX_QUEUES)
 		return -ENOENT;
+	qid = array_index_nospec(arg->qid, VN_MAX_QUEUES + 1);
 
 	if (arg->flags & VHOST_NVME_DOORBELL_CQ) {
-		cq = ctrl->cqs[arg->qid];
+		cq = ctrl->cqs[qid];
 		if (!cq)
 			return -ENOENT;
 		if (arg->value >= cq->entries)
@@ -330,7 +333,7 @@ int vn_doorbell(struct vn_ctrl *ctrl, const struct vhost_nvme_doorbell *arg)
 		return 0;
 	}
 
-	sq = ctrl->sqs[arg->qid];
+	sq = ctrl->sqs[qid];
 	if (!sq || sq->deleting)
 		return -ENOENT;
 	if (arg->value >= sq->entries)

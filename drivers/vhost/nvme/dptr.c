@@ -4,6 +4,7 @@
  * bounce buffer where the disk cannot use that memory.
  */
 
+#include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -245,11 +246,13 @@ static u16 vn_data_pin_prps(struct vn_req *req)
 
 static bool vn_data_needs_bounce(const struct vn_req *req)
 {
-	unsigned int i;
+	struct block_device *bdev = req->ns->bdev;
+	unsigned int mask = bdev_dma_alignment(bdev), len_mask, i;
 
+	/* What block/fops.c asks of direct I/O: stacked disks count on it. */
+	len_mask = mask | (bdev_logical_block_size(bdev) - 1);
 	for (i = 0; i < req->nr_bv; i++)
-		if ((req->bv[i].bv_offset | req->bv[i].bv_len) &
-		    req->ns->dma_mask)
+		if (req->bv[i].bv_offset & mask || req->bv[i].bv_len & len_mask)
 			return true;
 	return false;
 }
@@ -271,11 +274,12 @@ static int vn_bounce_alloc(struct vn_req *req)
 	u32 left = req->len, n;
 	struct page *page;
 
-	req->bounce = kmalloc_array(nr, sizeof(*req->bounce), GFP_KERNEL);
+	req->bounce = kmalloc_array(nr, sizeof(*req->bounce),
+				    GFP_KERNEL_ACCOUNT);
 	if (!req->bounce)
 		return -ENOMEM;
 	while (left) {
-		page = alloc_page(GFP_KERNEL);
+		page = alloc_page(GFP_KERNEL_ACCOUNT);
 		if (!page) {
 			vn_bounce_free(req);
 			return -ENOMEM;
@@ -343,7 +347,8 @@ u16 vn_data_map(struct vn_req *req, u32 len)
 	req->len = len;
 	req->bv = req->inline_bv;
 	if (max > VN_INLINE_BVECS) {
-		req->bv = kmalloc_array(max, sizeof(*req->bv), GFP_KERNEL);
+		req->bv = kmalloc_array(max, sizeof(*req->bv),
+					GFP_KERNEL_ACCOUNT);
 		if (!req->bv)
 			return NVME_SC_INTERNAL;
 	}

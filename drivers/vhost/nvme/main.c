@@ -4,7 +4,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/slab.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "vhost_nvme.h"
@@ -83,9 +83,11 @@ static int vn_stats_sq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
 {
 	struct vn_sq *sq;
 
-	if (!st->id || st->id > VN_MAX_QUEUES || !ctrl->sqs[st->id])
+	if (!st->id || st->id > VN_MAX_QUEUES)
 		return -ENOENT;
-	sq = ctrl->sqs[st->id];
+	sq = ctrl->sqs[array_index_nospec(st->id, VN_MAX_QUEUES + 1)];
+	if (!sq)
+		return -ENOENT;
 	st->commands = READ_ONCE(sq->commands);
 	st->errors = atomic_long_read(&sq->errors);
 	st->read_bytes = READ_ONCE(sq->read_bytes);
@@ -103,11 +105,13 @@ static int vn_stats_cq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
 {
 	struct vn_cq *cq;
 
-	if (!st->id || st->id > VN_MAX_QUEUES || !ctrl->cqs[st->id])
+	if (!st->id || st->id > VN_MAX_QUEUES)
 		return -ENOENT;
-	cq = ctrl->cqs[st->id];
+	cq = ctrl->cqs[array_index_nospec(st->id, VN_MAX_QUEUES + 1)];
+	if (!cq)
+		return -ENOENT;
 	st->cqes = READ_ONCE(cq->cqes);
-	st->irqs = READ_ONCE(cq->irqs);
+	st->irqs = atomic_long_read(&cq->irqs);
 	st->full = READ_ONCE(cq->full);
 	st->kicks = READ_ONCE(cq->kick.count);
 	st->doorbells = cq->db.rings;
@@ -120,11 +124,12 @@ static int vn_stats_worker(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
 
 	if (st->id >= VN_NR_WORKERS)
 		return -ENOENT;
-	worker = ctrl->workers[st->id];
+	worker = ctrl->workers[array_index_nospec(st->id, VN_NR_WORKERS)];
 	st->wakeups = READ_ONCE(worker->wakeups);
 	st->passes = READ_ONCE(worker->passes);
 	st->busy_passes = READ_ONCE(worker->busy_passes);
-	st->poll_ns = READ_ONCE(worker->poll_ns);
+	st->poll_ns = min(READ_ONCE(worker->poll_ns),
+			  READ_ONCE(worker->poll_max_ns));
 	st->pinned_pages = atomic_long_read(&ctrl->locked_pages);
 	return 0;
 }
@@ -198,7 +203,8 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 	case VHOST_NVME_DELETE_CQ:
 		return vn_cq_delete(ctrl, arg);
 	case VHOST_NVME_RESET:
-		return vn_ctrl_reset(ctrl);
+		vn_ctrl_reset(ctrl);
+		return 0;
 	case VHOST_NVME_SET_DBBUF:
 		return vn_dbbuf_set(ctrl, &u.dbbuf);
 	case VHOST_NVME_DOORBELL:

@@ -141,7 +141,8 @@ static void vn_mem_fail_moved(struct vn_ctrl *ctrl, const struct vn_mem *from,
 		if (sq && !sq->deleting &&
 		    (dbbuf || vn_map_moved(&sq->map, from, to)))
 			vn_sq_fail(sq);
-		if (cq && (dbbuf || vn_map_moved(&cq->map, from, to)))
+		if (cq && !ctrl->resetting &&
+		    (dbbuf || vn_map_moved(&cq->map, from, to)))
 			vn_cq_fail(cq);
 	}
 }

@@ -3,6 +3,8 @@
 
 #include <linux/blkdev.h>
 #include <linux/file.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
 
 #include "vhost_nvme.h"
 
@@ -46,7 +48,7 @@ struct vn_ns *vn_ns_get(struct vn_ctrl *ctrl, u32 nsid)
 
 	if (!nsid || nsid > VN_MAX_NSID)
 		return NULL;
-	ns = ctrl->ns[nsid];
+	ns = ctrl->ns[array_index_nospec(nsid, VN_MAX_NSID + 1)];
 	if (ns)
 		refcount_inc(&ns->ref);
 	return ns;
@@ -103,8 +105,6 @@ static struct vn_ns *vn_ns_create(struct vn_ctrl *ctrl,
 	ns->nlb = arg->nlb ?: bdev_nr_bytes(ns->bdev) >> arg->lba_shift;
 	ns->rdonly = arg->flags & VHOST_NVME_NS_RDONLY;
 	ns->nodealloc = arg->flags & VHOST_NVME_NS_NODEALLOC;
-	ns->nowait = bdev_nowait(ns->bdev);
-	ns->dma_mask = bdev_dma_alignment(ns->bdev);
 	refcount_set(&ns->ref, 1);
 	INIT_WORK(&ns->free_work, vn_ns_free_work);
 

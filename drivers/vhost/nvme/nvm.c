@@ -69,30 +69,35 @@ static u16 vn_check_writable(const struct vn_ns *ns)
 }
 
 /*
- * Read, Write and Flush: one bio
+ * Execution where waiting for the disk holds up nobody else. The bio carries
+ * the worker's cgroup there: I/O for a VM is not charged to a kworker.
  */
 
-static void vn_bio_submit(struct vn_req *req, blk_opf_t nowait);
-
-/* Submissions on behalf of a VM are charged to its cgroup, not to a kworker. */
-static struct cgroup_subsys_state *vn_blkcg(struct vn_req *req)
-{
-#ifdef CONFIG_BLK_CGROUP
-	return bio_blkcg_css(&req->bio);
-#else
-	return NULL;
-#endif
-}
-
-static void vn_bio_retry_work(struct work_struct *work)
+static void vn_deferred_work(struct work_struct *work)
 {
 	struct vn_req *req = container_of(work, struct vn_req, work);
 
-	kthread_associate_blkcg(vn_blkcg(req));
+	kthread_associate_blkcg(bio_blkcg_css(&req->bio));
 	bio_uninit(&req->bio);
-	vn_bio_submit(req, 0);
+	req->op->issue(req);
 	kthread_associate_blkcg(NULL);
 }
+
+static void vn_req_defer(struct vn_req *req)
+{
+	struct vn_sq *sq = req->sq;
+	struct block_device *bdev = NULL;
+
+	if (req->ns && vn_worker_is_current(sq->cq->worker))
+		bdev = req->ns->bdev;
+	bio_init(&req->bio, bdev, NULL, 0, 0);
+	INIT_WORK(&req->work, vn_deferred_work);
+	queue_work(sq->ctrl->blocking_wq, &req->work);
+}
+
+/*
+ * Read, Write and Flush: one bio
+ */
 
 static void vn_redirty_work(struct work_struct *work)
 {
@@ -108,12 +113,13 @@ static void vn_bio_end_io(struct bio *bio)
 	struct vn_req *req = bio->bi_private;
 	bool read = vn_req_is_read(req);
 
-	if (unlikely(bio->bi_status == BLK_STS_AGAIN &&
-		     bio->bi_opf & REQ_NOWAIT)) {
-		/* Where it may wait for the disk */
+	/* It would have to wait, or has just become a disk that cannot tell. */
+	if (unlikely(bio->bi_opf & REQ_NOWAIT &&
+		     (bio->bi_status == BLK_STS_AGAIN ||
+		      bio->bi_status == BLK_STS_NOTSUPP))) {
 		atomic_long_inc(&req->sq->retries);
-		INIT_WORK(&req->work, vn_bio_retry_work);
-		queue_work(req->sq->ctrl->blocking_wq, &req->work);
+		bio_uninit(bio);
+		vn_req_defer(req);
 		return;
 	}
 
@@ -130,7 +136,11 @@ static void vn_bio_end_io(struct bio *bio)
 	vn_req_complete(req);
 }
 
-static void vn_bio_submit(struct vn_req *req, blk_opf_t nowait)
+/*
+ * The worker does not wait: hence REQ_NOWAIT, and REQ_IDLE with REQ_SYNC, which
+ * together keep writeback throttling away.
+ */
+static void vn_bio_issue(struct vn_req *req)
 {
 	struct nvme_rw_command *rw = &req->cmd.rw;
 	struct vn_ns *ns = req->ns;
@@ -149,11 +159,13 @@ static void vn_bio_submit(struct vn_req *req, blk_opf_t nowait)
 			opf |= REQ_FUA;
 		break;
 	default:
-		opf = REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH;
+		opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | REQ_PREFLUSH;
 		break;
 	}
+	if (vn_worker_is_current(req->sq->cq->worker) && bdev_nowait(ns->bdev))
+		opf |= REQ_NOWAIT;
 
-	bio_init(bio, ns->bdev, bv, nr, opf | nowait);
+	bio_init(bio, ns->bdev, bv, nr, opf);
 	bio->bi_vcnt = nr;
 	bio->bi_iter.bi_size = req->len;
 	if (req->len)
@@ -163,10 +175,24 @@ static void vn_bio_submit(struct vn_req *req, blk_opf_t nowait)
 	submit_bio(bio);
 }
 
-static void vn_bio_issue(struct vn_req *req)
+/* Read with FUA: what the disk has cached is committed first. */
+static void vn_read_fua_issue(struct vn_req *req)
 {
-	vn_bio_submit(req, req->ns->nowait ? REQ_NOWAIT : 0);
+	int err = blkdev_issue_flush(req->ns->bdev);
+
+	if (!err) {
+		vn_bio_issue(req);
+		return;
+	}
+	req->status = vn_errno_status(req, err);
+	vn_data_unmap(req, true);
+	vn_req_complete(req);
 }
+
+static const struct vn_op vn_read_fua_op = {
+	.issue		= vn_read_fua_issue,
+	.blocking	= true,
+};
 
 /* NVM 1.0, 3.2.4 Read, 3.2.6 Write */
 static u16 vn_rw_prep(struct vn_req *req)
@@ -190,6 +216,8 @@ static u16 vn_rw_prep(struct vn_req *req)
 		return status;
 
 	if (vn_req_is_read(req)) {
+		if (rw->control & cpu_to_le16(NVME_RW_FUA))
+			req->op = &vn_read_fua_op;
 		req->sq->read_bytes += len;
 	} else {
 		if (req->bounce)
@@ -239,7 +267,7 @@ static u16 vn_flush_all_prep(struct vn_req *req)
 
 	for (nsid = 1; nsid <= VN_MAX_NSID; nsid++)
 		nr += !!ctrl->ns[nsid];
-	all = kmalloc(struct_size(all, ns, nr), GFP_KERNEL);
+	all = kmalloc(struct_size(all, ns, nr), GFP_KERNEL_ACCOUNT);
 	if (!all)
 		return NVME_SC_INTERNAL;
 	all->nr = nr;
@@ -326,7 +354,7 @@ static u16 vn_dsm_prep(struct vn_req *req)
 	if (status)
 		return status;
 
-	range = kmalloc_array(nr, sizeof(*range), GFP_KERNEL);
+	range = kmalloc_array(nr, sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return NVME_SC_INTERNAL;
 	status = vn_prp_copy(req, range, nr * sizeof(*range));
@@ -436,14 +464,13 @@ u16 vn_nvm_prep(struct vn_req *req)
 	return op->prep(req);
 }
 
-static void vn_blocking_work(struct work_struct *work)
+/*
+ * Submitting does not wait: the disk says so if it would, or is only memory.
+ * Looked at for each command, since it changes with a device mapper table.
+ */
+static bool vn_ns_is_prompt(const struct vn_ns *ns)
 {
-	struct vn_req *req = container_of(work, struct vn_req, work);
-
-	kthread_associate_blkcg(vn_blkcg(req));
-	bio_uninit(&req->bio);
-	req->op->issue(req);
-	kthread_associate_blkcg(NULL);
+	return bdev_nowait(ns->bdev) || bdev_synchronous(ns->bdev);
 }
 
 /**
@@ -457,11 +484,8 @@ void vn_nvm_issue(struct vn_req *req)
 	if (req->status) {
 		vn_data_unmap(req, false);
 		vn_req_complete(req);
-	} else if (req->op->blocking) {
-		/* Remembers whose I/O it is, until vn_blocking_work() */
-		bio_init(&req->bio, req->ns ? req->ns->bdev : NULL, NULL, 0, 0);
-		INIT_WORK(&req->work, vn_blocking_work);
-		queue_work(req->sq->ctrl->blocking_wq, &req->work);
+	} else if (req->op->blocking || !vn_ns_is_prompt(req->ns)) {
+		vn_req_defer(req);
 	} else {
 		req->op->issue(req);
 	}

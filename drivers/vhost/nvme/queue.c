@@ -4,6 +4,7 @@
  * requests. Fetching from submission queues is the worker's (worker.c).
  */
 
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "vhost_nvme.h"
@@ -75,7 +76,7 @@ u32 vn_cq_credits(struct vn_cq *cq, u32 want)
 
 static void vn_cq_signal(struct vn_cq *cq)
 {
-	WRITE_ONCE(cq->irqs, cq->irqs + 1);
+	atomic_long_inc(&cq->irqs);
 	eventfd_signal(cq->irq);
 }
 
@@ -89,9 +90,7 @@ void vn_cq_flush_signals(struct vn_worker *worker)
 
 	list_for_each_entry_safe(cq, next, &worker->signals, signal_node) {
 		list_del_init(&cq->signal_node);
-		spin_lock_irq(&cq->lock);
 		vn_cq_signal(cq);
-		spin_unlock_irq(&cq->lock);
 	}
 }
 
@@ -130,17 +129,14 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req)
 		cq->phase ^= 1;
 	}
 
-	if (cq->irq) {
-		if (in_task() && READ_ONCE(worker->thread) == current &&
-		    worker->batching) {
-			if (list_empty(&cq->signal_node))
-				list_add_tail(&cq->signal_node,
-					      &worker->signals);
-		} else {
-			vn_cq_signal(cq);
-		}
-	}
 	spin_unlock_irqrestore(&cq->lock, flags);
+
+	if (!cq->irq)
+		return;
+	if (!vn_worker_is_current(worker) || !worker->batching)
+		vn_cq_signal(cq);
+	else if (list_empty(&cq->signal_node))
+		list_add_tail(&cq->signal_node, &worker->signals);
 }
 
 static int vn_cq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
@@ -201,6 +197,7 @@ int vn_cq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
 	if (err)
 		goto err_map;
 
+	vn_event_forget_errors(ctrl, 0, cq->cqid);
 	vn_dbbuf_attach_cq(cq);
 	ctrl->cqs[cq->cqid] = cq;
 	return 0;
@@ -249,9 +246,11 @@ int vn_cq_delete(struct vn_ctrl *ctrl, unsigned long cqid)
 
 	lockdep_assert_held(&ctrl->lock);
 
-	if (!cqid || cqid > VN_MAX_QUEUES || !ctrl->cqs[cqid])
+	if (!cqid || cqid > VN_MAX_QUEUES)
 		return -ENOENT;
-	cq = ctrl->cqs[cqid];
+	cq = ctrl->cqs[array_index_nospec(cqid, VN_MAX_QUEUES + 1)];
+	if (!cq)
+		return -ENOENT;
 	if (cq->nr_sqs)
 		return -EBUSY;
 	vn_cq_free(cq);
@@ -432,6 +431,7 @@ int vn_sq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg)
 	if (err)
 		goto err_map;
 
+	vn_event_forget_errors(ctrl, sq->sqid, 0);
 	vn_dbbuf_attach_sq(sq);
 	ctrl->sqs[sq->sqid] = sq;
 	ctrl->nr_sqs++;
@@ -481,12 +481,17 @@ void vn_sq_detach(struct vn_sq *sq)
  */
 int vn_sq_delete(struct vn_ctrl *ctrl, unsigned long sqid)
 {
+	struct vn_sq *sq;
+
 	lockdep_assert_held(&ctrl->lock);
 
-	if (!sqid || sqid > VN_MAX_QUEUES || !ctrl->sqs[sqid])
+	if (!sqid || sqid > VN_MAX_QUEUES)
 		return -ENOENT;
-	if (ctrl->sqs[sqid]->deleting)
+	sq = ctrl->sqs[array_index_nospec(sqid, VN_MAX_QUEUES + 1)];
+	if (!sq)
+		return -ENOENT;
+	if (sq->deleting)
 		return -EALREADY;
-	vn_sq_detach(ctrl->sqs[sqid]);
+	vn_sq_detach(sq);
 	return 0;
 }

@@ -44,7 +44,8 @@
 #define VN_MAX_MEM_REGIONS	512
 #define VN_MAX_DSM_RANGES	256
 #define VN_MAX_POLL_US		1000000
-#define VN_MIN_PAGE_SHIFT	12
+/* Rings are pinned and mapped in whole pages of the host. */
+#define VN_MIN_PAGE_SHIFT	PAGE_SHIFT
 #define VN_MAX_PAGE_SHIFT	16
 #define VN_MIN_LBA_SHIFT	SECTOR_SHIFT
 #define VN_MAX_LBA_SHIFT	12
@@ -142,8 +143,10 @@ struct vn_db {
  * @phase: its phase tag
  * @posted: entries posted, modulo 2^32; also read by the worker
  * @cqes: entries posted, for statistics
+ *
  * @irqs: signals sent
- * @signal_node: in worker->signals if a signal is due at the end of the batch
+ * @signal_node: in worker->signals if a signal is due at the end of the batch:
+ *	the worker's thread
  */
 struct vn_cq {
 	struct vn_ctrl		*ctrl;
@@ -168,7 +171,8 @@ struct vn_cq {
 	u16			phase;
 	u32			posted;
 	u64			cqes;
-	u64			irqs;
+
+	atomic_long_t		irqs;
 	struct list_head	signal_node;
 };
 
@@ -249,8 +253,6 @@ struct vn_sq {
  * @lba_shift: LBA size
  * @rdonly: writes are refused
  * @nodealloc: Deallocate has no effect
- * @nowait: @bdev can tell that it would block
- * @dma_mask: alignment of memory that @bdev demands, minus 1
  * @free_work: closes it after the last reference
  */
 struct vn_ns {
@@ -263,8 +265,6 @@ struct vn_ns {
 	u8			lba_shift;
 	bool			rdonly;
 	bool			nodealloc;
-	bool			nowait;
-	unsigned int		dma_mask;
 	struct work_struct	free_work;
 };
 
@@ -323,8 +323,10 @@ struct vn_op {
 /**
  * struct vn_worker - a thread that serves submission queues
  * @ctrl: controller
- * @wake_lock: protects @task against its end
- * @task: the thread, or NULL after its end: @wake_lock
+ * @wake_lock: no wake-up of a thread that has ended
+ * @task: the thread
+ * @stop: vn_worker_stop() was called: @wake_lock
+ * @killed: the thread ends by itself: @wake_lock
  * @lock: held during a pass
  * @sqs: queues to serve: @lock
  * @thread: the running thread, for telling our own context
@@ -342,8 +344,10 @@ struct vn_op {
  */
 struct vn_worker {
 	struct vn_ctrl		*ctrl;
-	spinlock_t		wake_lock;	/* task */
+	spinlock_t		wake_lock;	/* stop, killed */
 	struct vhost_task	*task;
+	bool			stop;
+	bool			killed;
 	struct mutex		lock;		/* a pass */
 	struct list_head	sqs;
 	struct task_struct	*thread;
@@ -426,7 +430,7 @@ struct vn_ctrl {
 
 #define VN_NS_FLAGS	(VHOST_NVME_NS_RDONLY | VHOST_NVME_NS_NODEALLOC)
 
-/* For teardown that no disk can hold up */
+/* Teardown, and completions that must sleep; each may wait for its own disk */
 extern struct workqueue_struct *vn_wq;
 
 /* ctrl.c */
@@ -437,10 +441,11 @@ void vn_ctrl_put(struct vn_ctrl *ctrl);
 void vn_ctrl_pause(struct vn_ctrl *ctrl);
 void vn_ctrl_resume(struct vn_ctrl *ctrl);
 int vn_ctrl_set_owner(struct vn_ctrl *ctrl);
-int vn_ctrl_reset(struct vn_ctrl *ctrl);
+void vn_ctrl_reset(struct vn_ctrl *ctrl);
 void vn_ctrl_owner_died(struct vn_ctrl *ctrl);
 void vn_ctrl_reset_done(struct vn_ctrl *ctrl);
 void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id);
+void vn_event_forget_errors(struct vn_ctrl *ctrl, u16 sqid, u16 cqid);
 bool vn_event_pending(struct vn_ctrl *ctrl);
 bool vn_event_take(struct vn_ctrl *ctrl, struct vhost_nvme_event *ev);
 
@@ -485,6 +490,7 @@ void vn_db_quiet(struct vn_db *db, u32 seen, u32 entries);
 struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl);
 void vn_worker_stop(struct vn_worker *worker);
 void vn_worker_wake(struct vn_worker *worker);
+bool vn_worker_is_current(const struct vn_worker *worker);
 
 /* dptr.c */
 u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len);

@@ -5,7 +5,6 @@
  */
 
 #include <linux/blkdev.h>
-#include <linux/sched/clock.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -99,6 +98,8 @@ static bool vn_worker_pass(struct vn_worker *worker)
 	mutex_lock(&worker->lock);
 	list_for_each_entry(sq, &worker->sqs, node)
 		busy |= vn_sq_serve(sq);
+	/* Each in its turn is first at the entries of a CQ that they share. */
+	list_rotate_left(&worker->sqs);
 	mutex_unlock(&worker->lock);
 
 	worker->passes++;
@@ -175,7 +176,7 @@ static bool vn_worker_arm(struct vn_worker *worker)
 	 * vhost_task_fn() looked for the stop flag before vn_worker_fn() made
 	 * the task runnable again: a stop since then would not wake it.
 	 */
-	ready = !READ_ONCE(worker->task);
+	ready = READ_ONCE(worker->stop);
 	list_for_each_entry(sq, &worker->sqs, node) {
 		if (ready)
 			break;
@@ -257,6 +258,10 @@ static void vn_worker_killed(void *arg)
 {
 	struct vn_worker *worker = arg;
 
+	/* vhost_task may hold no reference on the thread: not after its end. */
+	spin_lock_irq(&worker->wake_lock);
+	worker->killed = true;
+	spin_unlock_irq(&worker->wake_lock);
 	vn_ctrl_owner_died(worker->ctrl);
 }
 
@@ -271,9 +276,20 @@ void vn_worker_wake(struct vn_worker *worker)
 	unsigned long flags;
 
 	spin_lock_irqsave(&worker->wake_lock, flags);
-	if (worker->task)
+	if (!worker->stop && !worker->killed)
 		vhost_task_wake(worker->task);
 	spin_unlock_irqrestore(&worker->wake_lock, flags);
+}
+
+/**
+ * vn_worker_is_current - is this the worker's own context?
+ * @worker: worker
+ *
+ * Context: any; interrupts do not count as the worker's.
+ */
+bool vn_worker_is_current(const struct vn_worker *worker)
+{
+	return in_task() && READ_ONCE(worker->thread) == current;
 }
 
 /**
@@ -315,11 +331,8 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
  */
 void vn_worker_stop(struct vn_worker *worker)
 {
-	struct vhost_task *task;
-
 	spin_lock_irq(&worker->wake_lock);
-	task = worker->task;
-	WRITE_ONCE(worker->task, NULL);
+	WRITE_ONCE(worker->stop, true);
 	spin_unlock_irq(&worker->wake_lock);
-	vhost_task_stop(task);
+	vhost_task_stop(worker->task);
 }

@@ -117,7 +117,8 @@ struct vhost_nvme_ns {
  * @cqid: 1 to caps.max_queues
  * @reserved16: zero
  * @entries: 2 to caps.max_entries; not a 0's based value
- * @addr: guest physical address of the ring, aligned to 4096
+ * @addr: guest physical address of the ring, aligned to
+ *	1 << caps.min_page_shift
  * @irq_fd: eventfd to signal for new entries (to be bound to a KVM irqfd), or
  *	-1 if interrupts are disabled for the queue (IEN = 0)
  * @kick_fd: eventfd signalled by writes of the CQ head doorbell while shadow
@@ -140,7 +141,8 @@ struct vhost_nvme_cq {
  * @sqid: 1 to caps.max_queues
  * @cqid: its completion queue, which must exist
  * @entries: 2 to caps.max_entries; not a 0's based value
- * @addr: guest physical address of the ring, aligned to 4096
+ * @addr: guest physical address of the ring, aligned to
+ *	1 << caps.min_page_shift
  * @kick_fd: eventfd signalled by writes of the SQ tail doorbell while shadow
  *	doorbells are on (to be bound to a KVM ioeventfd), or -1
  * @page_shift: memory page size that the controller was enabled with
@@ -161,8 +163,8 @@ struct vhost_nvme_sq {
 
 /**
  * struct vhost_nvme_dbbuf - shadow doorbells (Base 5.8, Doorbell Buffer Config)
- * @dbs: guest physical address of the shadow doorbell page, aligned to 4096
- * @eis: guest physical address of the EventIdx page, aligned to 4096
+ * @dbs: guest physical address of the shadow doorbell page, aligned like a ring
+ * @eis: guest physical address of the EventIdx page, aligned like a ring
  *
  * The layout of both is that of the doorbell registers with CAP.DSTRD = 0.
  * Only the entries of I/O queues are used: never those of queue 0.
@@ -256,8 +258,8 @@ struct vhost_nvme_stats {
 #define VHOST_NVME_STATS_SIZE_V1	144
 
 /*
- * Events. read(2) returns as many of them as are pending and fit, oldest kind
- * first; poll(2) shows POLLIN while there is one. With nothing pending, read
+ * Events. read(2) returns as many of them as are pending and fit, in no
+ * particular order; poll(2) shows POLLIN while there is one. With nothing pending, read
  * blocks, or fails with EAGAIN if the file is O_NONBLOCK. Two equal events of
  * which none was read are one.
  */
