@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Sourced by scripts of the host VM: starts the guest and runs commands in it.
-# The guest's kernel log goes to $guest_log.
+# The guest's kernel log goes to $guest_log, one file for each start.
 
 guest_dir=/run/guest
-guest_log=/out/guest.log
+guest_log=
+guest_starts=0
 guest_pid=
+# What QEMU is run by, to take privileges from it
+as_user=()
 
 # The block device of this VM with that serial number
 disk()
@@ -20,7 +23,8 @@ disk()
 # QEMU as it was built on the build machine, with its libraries
 qemu()
 {
-	LD_LIBRARY_PATH=/bench/qemu/lib exec /bench/qemu/qemu-system-x86_64 "$@"
+	LD_LIBRARY_PATH=/bench/qemu/lib exec "${as_user[@]}" \
+		/bench/qemu/qemu-system-x86_64 "$@"
 }
 
 # guest_args MODE: the arguments every guest gets
@@ -51,10 +55,12 @@ guest_launch()
 {
 	local args
 
+	guest_starts=$((guest_starts + 1))
+	guest_log=/out/guest-$guest_starts.log
 	guest_args agent
 	rm -rf "$guest_dir"
 	mkdir -p "$guest_dir"
-	mkfifo "$guest_dir/agent.in" "$guest_dir/agent.out"
+	mkfifo -m 666 "$guest_dir/agent.in" "$guest_dir/agent.out"
 	exec 7<>"$guest_dir/agent.in" 8<>"$guest_dir/agent.out"
 	(qemu "${args[@]}" -chardev "pipe,id=agent,path=$guest_dir/agent" "$@" \
 		>"$guest_dir/qemu.log" 2>&1 </dev/null 7>&- 8>&-) &
