@@ -42,15 +42,13 @@ eventually() {
 
 # The counters of all CPUs: each holds back some of them for up to a second.
 pinned() {
-	cat /proc/sys/vm/stat_refresh
+	cat /proc/sys/vm/stat_refresh 2>/dev/null
 	awk '$1 == "nr_foll_pin_acquired" { a = $2 }
 	     $1 == "nr_foll_pin_released" { r = $2 }
 	     END { print a - r }' /proc/vmstat
 }
 
-un# The counters of all CPUs: each holds back some of them for up to a second.
-pinned() {
-	cat /proc/sys/vm/stat_refresh
+unpinned() {
 	[ "$(pinned)" = "$pinned_before" ]
 }
 
