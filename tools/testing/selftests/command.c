@@ -132,6 +132,7 @@ TEST_F(cmd, stats)
 	struct box *b = &self->box;
 	struct vng *g = &b->g;
 	struct vhost_nvme_stats s;
+	unsigned int i;
 
 	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 2, 0));
 	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 3, 0));
@@ -143,8 +144,17 @@ TEST_F(cmd, stats)
 	EXPECT_EQ(3 * self->lba, s.read_bytes);
 	EXPECT_EQ(2 * self->lba, s.write_bytes);
 	EXPECT_EQ(0, s.bounced);
+	/* The last of it happens after the completion is visible. */
+	for (i = 0; i < g->timeout_ms && s.inflight; i++) {
+		sleep_ms(1);
+		OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
+	}
 	EXPECT_EQ(0, s.inflight);
 	OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s));
+	for (i = 0; i < g->timeout_ms && s.irqs < 4; i++) {
+		sleep_ms(1);
+		OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s));
+	}
 	EXPECT_EQ(4, s.cqes);
 	EXPECT_EQ(4, s.irqs);
 }
@@ -163,6 +173,57 @@ TEST_F(cmd, fua)
 	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 8, 8192 / self->lba,
 		     VNG_RW_FUA | VNG_RW_LR));
 	EXPECT_EQ(-1, pattern_check(vng_ptr(g, self->buf, 8192), 8192, 5));
+}
+
+/* Field of /sys/block/.../stat, from 1; 16 counts flush requests. */
+static long disk_stat(const struct disk *d, unsigned int field)
+{
+	char path[96];
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", d->name);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	while (field-- && fscanf(f, "%ld", &n) == 1)
+		;
+	fclose(f);
+	return n;
+}
+
+/* What has to be on stable storage reaches a disk with a volatile cache. */
+TEST_F(cmd, stable_storage)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct disk cached;
+	long before;
+	int ret;
+
+	/* Without FUA of its own, so that it becomes a flush that counts */
+	ret = disk_create(&cached, 8, b->disk.lba_shift, "cache_size=1 fua=0");
+	if (ret)
+		SKIP(return, "no cache in null_blk: %s", strerror(-ret));
+	OK(vng_set_ns(g, 1, cached.fd, b->disk.lba_shift, 0, 0));
+	before = disk_stat(&cached, 16);
+	ASSERT_LE(0, before);
+	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 1, 0));
+	EXPECT_EQ(before, disk_stat(&cached, 16));
+	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, VNG_RW_FUA));
+	EXPECT_EQ(before + 1, disk_stat(&cached, 16)) TH_LOG("Write, FUA");
+	STATUS(0, flush(b, 1));
+	EXPECT_EQ(before + 2, disk_stat(&cached, 16)) TH_LOG("Flush");
+	STATUS(0, flush(b, UINT32_MAX));
+	EXPECT_EQ(before + 3, disk_stat(&cached, 16)) TH_LOG("Flush of all");
+	STATUS(0, write_zeroes(b, 0, 1, 0));
+	EXPECT_EQ(before + 3, disk_stat(&cached, 16)) TH_LOG("Write Zeroes");
+	STATUS(0, write_zeroes(b, 0, 1, VNG_RW_FUA));
+	EXPECT_LE(before + 4, disk_stat(&cached, 16)) TH_LOG("Write Zeroes, FUA");
+	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
+	disk_destroy(&cached);
 }
 
 /* Flush of one namespace, and of all of them */

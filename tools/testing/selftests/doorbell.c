@@ -20,24 +20,33 @@ static int submit_flush(struct vng_sq *sq)
 	return vng_submit(sq, &sqe);
 }
 
-/* Wait until the worker's passes stand still: it sleeps. */
+/*
+ * Wait until the worker sleeps: its passes stand still, and not just because
+ * its CPU has other things to do.
+ */
 static int wait_idle(struct vng *g)
 {
 	uint64_t end = vng_now_ms() + g->timeout_ms, last = ~0ULL;
 	struct vhost_nvme_stats s;
+	unsigned int still = 0;
 	int ret;
 
-	for (;;) {
+	while (still < 5) {
 		ret = vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s);
-		if (ret || s.passes == last)
+		if (ret)
 			return ret;
+		if (s.passes == last && thread_state(getpid(), "vhost") == 'S')
+			still++;
+		else
+			still = 0;
 		if (vng_now_ms() > end)
 			return vng_fail(g, -ETIMEDOUT,
 					"worker not asleep within %u ms",
 					g->timeout_ms);
 		last = s.passes;
-		sleep_ms(20);
+		sleep_ms(10);
 	}
+	return 0;
 }
 
 FIXTURE(race) {

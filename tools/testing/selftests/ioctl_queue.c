@@ -496,8 +496,8 @@ TEST_F(queue, ipc_lock)
 }
 
 /* A disk that takes its time for each command */
-#define SLOW	"irqmode=2 completion_nsec=500000000"
-#define SLOW_MS	500
+#define SLOW	"irqmode=2 completion_nsec=1000000000"
+#define SLOW_MS	1000
 
 FIXTURE(slow) {
 	struct box box;

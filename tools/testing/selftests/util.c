@@ -119,40 +119,74 @@ int module_refcount(void)
 	return n;
 }
 
-long thread_ticks(pid_t pid, const char *comm)
+/* What a thread whose name starts with @comm has in its stat file */
+struct thread_stat {
+	char		state;
+	unsigned long	user;
+	unsigned long	sys;
+};
+
+static int thread_stat(pid_t pid, const char *tid, const char *comm,
+		       struct thread_stat *st)
 {
-	unsigned long user, sys;
 	char path[300], line[512], *p;
-	struct dirent *de;
-	long sum = -1;
-	DIR *dir;
 	FILE *f;
 
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", pid, tid);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	p = fgets(line, sizeof(line), f);
+	fclose(f);
+	if (!p)
+		return 0;
+	p = strchr(line, '(');
+	if (!p || strncmp(p + 1, comm, strlen(comm)))
+		return 0;
+	/* Fields 3, 14 and 15; the name, field 2, may contain blanks. */
+	p = strrchr(line, ')');
+	return sscanf(p + 2, "%c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+		      &st->state, &st->user, &st->sys) == 3;
+}
+
+/* All threads: their number, the sum of their ticks, the state of the last */
+static int thread_stats(pid_t pid, const char *comm, struct thread_stat *sum)
+{
+	struct thread_stat st;
+	struct dirent *de;
+	char path[64];
+	int n = 0;
+	DIR *dir;
+
+	memset(sum, 0, sizeof(*sum));
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
-	if (!dir)
-		return -1;
-	while ((de = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", pid,
-			 de->d_name);
-		f = fopen(path, "r");
-		if (!f)
+	while (dir && (de = readdir(dir))) {
+		if (!thread_stat(pid, de->d_name, comm, &st))
 			continue;
-		p = fgets(line, sizeof(line), f);
-		fclose(f);
-		if (!p)
-			continue;
-		p = strchr(line, '(');
-		if (!p || strncmp(p + 1, comm, strlen(comm)))
-			continue;
-		/* Fields 14 and 15; the name, field 2, may contain blanks. */
-		p = strrchr(line, ')');
-		if (sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			   &user, &sys) == 2)
-			sum = (sum < 0 ? 0 : sum) + user + sys;
+		sum->state = st.state;
+		sum->user += st.user;
+		sum->sys += st.sys;
+		n++;
 	}
-	closedir(dir);
-	return sum;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+long thread_ticks(pid_t pid, const char *comm)
+{
+	struct thread_stat sum;
+
+	return thread_stats(pid, comm, &sum) ? (long)(sum.user + sum.sys) : -1;
+}
+
+char thread_state(pid_t pid, const char *comm)
+{
+	struct thread_stat sum;
+
+	thread_stats(pid, comm, &sum);
+	return sum.state;
 }
 
 void sleep_us(unsigned int us)
