@@ -39,12 +39,12 @@ in_vm()
 	} | tee "$out/$1-log.ktap"
 }
 
-in_vm selftests 1200 "selftests in the host VM, without a guest" \
+in_vm selftests 1800 "selftests in the host VM, without a guest" \
 	"bash /bench/selftests/run.sh"
-in_vm guest 1200 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
-in_vm options 600 "the device's options and messages" \
+in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
+in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"
-in_vm kill 1200 "SIGKILL to QEMU under load" "bash /bench/host/test-kill 20"
+in_vm kill 2400 "SIGKILL to QEMU under load" "bash /bench/host/test-kill 20"
 part lint "lint" "$TESTING/lint.sh"
 
 say "all parts are done; logs are in $BUILD/run, results in $out"

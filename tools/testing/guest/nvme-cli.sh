@@ -37,15 +37,18 @@ nvme dsm "$disk" -d -s 16 -b $n
 # Out of range is refused by the device (Base 2.0, LBA Out of Range).
 last=$(blockdev --getsz "$disk")
 last=$((last * 512 / lba))
-if nvme read "$disk" -s "$last" -c 0 -z "$lba" -d back 2>err; then
+if nvme read "$disk" -s "$last" -c 0 -z "$lba" -d back >err 2>&1; then
 	echo "a read behind the end succeeded"
 	exit 1
 fi
+cat err
 grep -qi 'LBA.*range' err
 
 # An opcode of the NVM command set that does not exist
-if nvme io-passthru "$disk" --opcode=0x7f 2>err; then
+nsid=$(nvme get-ns-id "$disk")
+if nvme io-passthru "$disk" -n "${nsid##*:}" --opcode=0x7f >err 2>&1; then
 	echo "opcode 7fh succeeded"
 	exit 1
 fi
+cat err
 grep -qi 'opcode' err
