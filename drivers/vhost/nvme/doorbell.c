@@ -259,7 +259,8 @@ int vn_dbbuf_set(struct vn_ctrl *ctrl, const struct vhost_nvme_dbbuf *arg)
 
 	lockdep_assert_held(&ctrl->lock);
 
-	if (arg->dbs == arg->eis)
+	if (arg->dbs == arg->eis ||
+	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;
 	if (ctrl->resetting)
 		return -EBUSY;

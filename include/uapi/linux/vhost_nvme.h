@@ -165,6 +165,7 @@ struct vhost_nvme_sq {
  * struct vhost_nvme_dbbuf - shadow doorbells (Base 5.8, Doorbell Buffer Config)
  * @dbs: guest physical address of the shadow doorbell page, aligned like a ring
  * @eis: guest physical address of the EventIdx page, aligned like a ring
+ * @reserved: zero
  *
  * The layout of both is that of the doorbell registers with CAP.DSTRD = 0.
  * Only the entries of I/O queues are used: never those of queue 0.
@@ -172,6 +173,7 @@ struct vhost_nvme_sq {
 struct vhost_nvme_dbbuf {
 	__u64	dbs;
 	__u64	eis;
+	__u64	reserved[2];
 };
 
 /* The doorbell is a CQ head doorbell; without it, an SQ tail doorbell. */
@@ -365,7 +367,8 @@ struct vhost_nvme_event {
  *
  * Existing queues take over their present tail and head into the shadow page.
  *
- * EINVAL: an address is not aligned, or both are the same page. EFAULT: an
+ * EINVAL: an address is not aligned, both are the same page, or a reserved
+ * member is not zero. EFAULT: an
  * address is not in the memory table, or not writable memory. EBUSY: a reset
  * is not complete. ENOMEM.
  */
