@@ -148,6 +148,9 @@ static bool vn_sq_ready(struct vn_sq *sq)
 		return true;
 	if (tail == sq->head)
 		return false;
+	/* It came after vn_sq_arm() looked: what it may lack is not armed. */
+	if (!sq->starved)
+		return true;
 	/*
 	 * Credits last: taking over the CQ's head disarms it, which is right
 	 * only if the answer is then yes.
