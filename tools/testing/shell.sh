@@ -14,6 +14,8 @@ esac
 [ -t 0 ] || die "make shell needs a terminal"
 
 saved=$(stty -g)
+read -r rows columns < <(stty size)
 trap 'stty "$saved"' EXIT
 stty raw -echo
-"$TESTING/vm/host-vm.sh" shell 0 "$command"
+"$TESTING/vm/host-vm.sh" shell 0 \
+	"stty rows $rows cols $columns; $command"

@@ -215,12 +215,14 @@ TEST_F(cmd, stable_storage)
 	EXPECT_EQ(before + 1, disk_stat(&cached, 16)) TH_LOG("Write, FUA");
 	STATUS(0, flush(b, 1));
 	EXPECT_EQ(before + 2, disk_stat(&cached, 16)) TH_LOG("Flush");
+	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 1, VNG_RW_FUA));
+	EXPECT_EQ(before + 3, disk_stat(&cached, 16)) TH_LOG("Read, FUA");
 	STATUS(0, flush(b, UINT32_MAX));
-	EXPECT_EQ(before + 3, disk_stat(&cached, 16)) TH_LOG("Flush of all");
+	EXPECT_EQ(before + 4, disk_stat(&cached, 16)) TH_LOG("Flush of all");
 	STATUS(0, write_zeroes(b, 0, 1, 0));
-	EXPECT_EQ(before + 3, disk_stat(&cached, 16)) TH_LOG("Write Zeroes");
+	EXPECT_EQ(before + 4, disk_stat(&cached, 16)) TH_LOG("Write Zeroes");
 	STATUS(0, write_zeroes(b, 0, 1, VNG_RW_FUA));
-	EXPECT_LE(before + 4, disk_stat(&cached, 16)) TH_LOG("Write Zeroes, FUA");
+	EXPECT_LE(before + 5, disk_stat(&cached, 16)) TH_LOG("Write Zeroes, FUA");
 	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
 	disk_destroy(&cached);

@@ -251,6 +251,22 @@ TEST_F(dbbuf, unaligned)
 	OK(still_works(&self->box));
 }
 
+/* Reserved members must be zero. */
+TEST_F(dbbuf, reserved)
+{
+	struct vhost_nvme_dbbuf arg = { .dbs = self->a, .eis = self->b };
+	struct vng *g = &self->box.g;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		arg.reserved[i] = 1ULL << (63 * i);
+		FAILS(EINVAL, vng_ioctl(g, VHOST_NVME_SET_DBBUF, &arg,
+					"SET_DBBUF"));
+		arg.reserved[i] = 0;
+	}
+	OK(still_works(&self->box));
+}
+
 /* Both pages in one would mix up what guest and device write. */
 TEST_F(dbbuf, same_page)
 {

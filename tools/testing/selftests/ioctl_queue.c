@@ -448,7 +448,7 @@ static int set_memlock(rlim_t bytes)
 TEST_F(queue, memlock)
 {
 	struct vng *g = &self->box.g;
-	struct vhost_nvme_dbbuf db;
+	struct vhost_nvme_dbbuf db = { 0 };
 	int64_t before = pinned(g);
 
 	/* 1 MiB: 256 pages */

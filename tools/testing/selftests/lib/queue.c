@@ -38,7 +38,7 @@ uint32_t *vng_cq_ei(struct vng *g, uint16_t qid)
 
 int vng_dbbuf_on(struct vng *g)
 {
-	struct vhost_nvme_dbbuf db;
+	struct vhost_nvme_dbbuf db = { 0 };
 	uint64_t dbs, eis;
 	int ret;
 
