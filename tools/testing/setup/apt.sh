@@ -18,15 +18,17 @@ APT=(-o Dir::Etc::SourceList="$APT_DIR/sources.list"
 	-o Acquire::Retries=3
 	-o APT::Get::Assume-Yes=true)
 
-# Lines "URI suite" of the machine's own sources for this release
+# Lines "URI suite" of the machine's own sources for this release. (Without
+# release info, because a fresh machine has no package lists yet.)
 own_suites()
 {
-	# shellcheck disable=SC2016 # apt expands these, not the shell
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' |
-		awk -v c="$CODENAME" '$3 == "main" &&
-			($2 == c || index($2, c "-") == 1) { print $1, $2 }' |
-		sort -u
+	apt-get indextargets --no-release-info 'Created-By: Packages' \
+		--format '$(REPO_URI) $(RELEASE) $(COMPONENT)' |
+		awk -v c="$CODENAME" '$3 == "main" {
+			sub(/^(old)*stable/, c, $2)
+			if ($2 == c || index($2, c "-") == 1)
+				print $1, $2
+		}' | sort -u
 }
 
 apt_update()
