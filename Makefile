@@ -30,7 +30,8 @@ bench: run-ready     ## the demo's table with more rounds and block sizes (QUICK
 	@$t/bench.sh
 
 lint: tools          ## sparse, compiler warnings, checkpatch, shellcheck
-	@$t/lint.sh
+	@mkdir -p build/check
+	@$t/lint.sh | tee build/check/lint.ktap; $t/ktap.py build/check/lint.ktap
 
 shell: run-ready     ## a shell in the host VM (VM=guest: in a guest in there)
 	@$t/shell.sh

@@ -3,7 +3,7 @@
 #
 # build/qemu/qemu-system-x86_64: the distribution's QEMU 10.0 with qemu-patches/
 # applied. Source and objects stay in the cache; a changed patch only rebuilds
-# what it touches.
+# what it touches. With the argument 'source', nothing is built.
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -113,7 +113,8 @@ obj=$(dirname "$src")/build-$(key <<<"$CODENAME ${configure_args[*]}")
 fw=$(dirname "$src")/firmware-$CODENAME
 
 stamp=$(key "$0" "${patches[@]}" <<<"$obj")
-if [ -x "$out/qemu-system-x86_64" ] && [ "$(cat "$out/stamp")" = "$stamp" ]; then
+if [ "${1:-}" != source ] && [ -x "$out/qemu-system-x86_64" ] &&
+	[ "$(cat "$out/stamp")" = "$stamp" ]; then
 	exit 0
 fi
 
@@ -127,6 +128,7 @@ if [ ! -e "$src" ]; then
 	mv "$tmp" "$(dirname "$src")"
 fi
 step "applying ${#patches[@]} patches to QEMU" "$BUILD/log/qemu-patches.log" apply
+[ "${1:-}" != source ] || exit 0
 if [ ! -e "$fw/bios-256k.bin" ]; then
 	apt_ready
 	step "building QEMU's boot firmware" "$BUILD/log/firmware.log" \
