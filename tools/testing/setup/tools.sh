@@ -10,7 +10,7 @@
 
 tools=(
 	# module, tests
-	gcc libc6-dev make bc libelf1 kmod sparse shellcheck
+	gcc libc6-dev make bc pahole kmod sparse shellcheck
 	# QEMU
 	dpkg-dev git ninja-build meson pkg-config python3 python3-venv
 	python3-pycotap libglib2.0-dev libpixman-1-dev libfdt-dev zlib1g-dev
@@ -23,7 +23,6 @@ backports=" meson python3-pycotap "
 
 missing=()
 for p in "${tools[@]}"; do
-	[ "$CODENAME" != trixie ] || [ "$p" != libelf1 ] || p=libelf1t64
 	status=$(dpkg-query -W -f '${Status} ${Version}' "$p" 2>/dev/null) || true
 	case $CODENAME:$p:$status in
 	bookworm:meson:*" installed 1.0"*) ;;
