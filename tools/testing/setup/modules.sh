@@ -32,7 +32,13 @@ if [ "$(cat "$farm/kdir" 2>/dev/null)" != "$KDIR" ]; then
 	echo "$KDIR" >"$farm/kdir"
 fi
 find "$farm" -xtype l -delete
-cp -rsf "$TOP/Kbuild" "$TOP/drivers" "$TOP/include" "$farm"
+# Sources only: objects may lie beside them from a build with M=$PWD.
+find Kbuild drivers include -name '*.mod.c' -o \
+	\( -name '*.[ch]' -o -name Kbuild -o -name Makefile \) -print |
+	while read -r f; do
+		mkdir -p "$farm/$(dirname "$f")"
+		ln -sf "$TOP/$f" "$farm/$f"
+	done
 
 log=$BUILD/log/$(basename "$farm").log
 mkdir -p "$BUILD/log"
