@@ -26,7 +26,7 @@ FIXTURE_VARIANT(kinds) {
 
 FIXTURE_VARIANT_ADD(kinds, null) { KIND_NULL, 9 };
 FIXTURE_VARIANT_ADD(kinds, null_bio) { KIND_NULL_BIO, 9 };
-FIXTURE_VARIANT_ADD(kinds, null_fua) { KIND_NULL_FUA, 12 };
+FIXTURE_VARIANT_ADD(kinds, null_fua) { KIND_NULL_FUA, 9 };
 FIXTURE_VARIANT_ADD(kinds, loop) { KIND_LOOP, 9 };
 FIXTURE_VARIANT_ADD(kinds, loop_4k) { KIND_LOOP, 12 };
 FIXTURE_VARIANT_ADD(kinds, brd) { KIND_BRD, 9 };

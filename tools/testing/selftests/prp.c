@@ -29,8 +29,11 @@ FIXTURE_VARIANT(prp) {
 FIXTURE_VARIANT_ADD(prp, page_4k) { .page_shift = 12, .lba_shift = 9 };
 FIXTURE_VARIANT_ADD(prp, page_8k) { .page_shift = 13, .lba_shift = 9 };
 FIXTURE_VARIANT_ADD(prp, page_64k) { .page_shift = 16, .lba_shift = 9 };
-FIXTURE_VARIANT_ADD(prp, disk_4k) { .page_shift = 12, .lba_shift = 12 };
-/* Only the namespace has large blocks. */
+/*
+ * Only the namespace has large blocks: null_blk of Linux 6.12, if it has them,
+ * reads zeroes and writes past its pages where a segment ends inside a block
+ * (as it does for direct I/O from a buffer at offset 512).
+ */
 FIXTURE_VARIANT_ADD(prp, lba_4k) {
 	.page_shift = 12, .lba_shift = 12, .attrs = "blocksize=512",
 };
@@ -213,11 +216,11 @@ TEST_F(prp, misaligned)
 /* What lies in whole blocks of the disk is not copied. */
 TEST_F(prp, zero_copy)
 {
-	unsigned int block = variant->attrs ? 512 : 1 << variant->lba_shift;
 	struct shape s = { .order = SHUFFLED };
 	struct vhost_nvme_stats st;
 
-	for (s.offset = 0; s.offset < 2048; s.offset += block) {
+	/* The disk's blocks have 512 bytes in all variants. */
+	for (s.offset = 0; s.offset < 2048; s.offset += 512) {
 		for (s.len = 4096; s.len <= MIB; s.len *= 4) {
 			shape_pages(&s, self->gpa, self->page, self->nr);
 			CHECK_SHAPE(&s);
