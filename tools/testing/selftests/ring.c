@@ -473,4 +473,23 @@ TEST_F(deep, full_ring)
 	TH_LOG("%llu retries", (unsigned long long)s.retries);
 }
 
+/*
+ * The same while the guest looks at nothing and rings nothing: completions
+ * alone make the rest go on.
+ */
+TEST_F(deep, silent_guest)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cqe cqe;
+	unsigned int i;
+
+	OK(push_reads(&self->box.sq, self->buf, 4095));
+	OK(vng_sq_ring(&self->box.sq));
+	OK(wait_posted(&self->box.cq, 4095));
+	for (i = 0; i < 4095; i++) {
+		ASSERT_EQ(1, vng_cq_peek(&self->box.cq, &cqe));
+		ASSERT_EQ(0, vng_status(&cqe));
+	}
+}
+
 TEST_HARNESS_MAIN
