@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The owner dies at any moment: nothing may remain. */
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -258,6 +259,52 @@ TEST_F(owner, dies_early)
 		close(pipefd[1]);
 		EXPECT_NOTHING_REMAINS();
 	}
+}
+
+/* Shares the owner's memory, but not its life */
+static int twin_main(void *arg)
+{
+	volatile int *result = arg;
+	static struct vhost_nvme_event ev;
+	struct vng *g = *(struct vng **)(result + 2);
+	int ret;
+
+	do
+		ret = vng_event(g, &ev, g->timeout_ms);
+	while (!ret && ev.type != VHOST_NVME_EVENT_WORKER_DIED);
+	result[0] = ret ?: vng_reset(g);
+	result[1] = 1;
+	_exit(0);
+}
+
+/* Who has the owner's memory may call, and is told that no worker is left. */
+TEST_F(owner, twin)
+{
+	uint64_t end = vng_now_ms() + 10000;
+	volatile int *result;
+	static struct vng g;
+	static char stack[65536] __attribute__((aligned(16)));
+	pid_t pid;
+
+	result = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, result);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		*(struct vng **)(result + 2) = &g;
+		if (vng_open(&g) || vng_set_owner(&g) ||
+		    clone(twin_main, stack + sizeof(stack), CLONE_VM | SIGCHLD,
+			  (void *)result) < 0)
+			result[1] = 1;
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	while (!result[1] && vng_now_ms() < end)
+		sleep_ms(5);
+	ASSERT_EQ(1, result[1]);
+	EXPECT_EQ(-ESRCH, result[0]);
+	EXPECT_NOTHING_REMAINS();
 }
 
 FIXTURE(survivor) {
