@@ -423,6 +423,57 @@ TEST_F(db, ring_65536_full)
 	EXPECT_EQ(0, vng_cq_peek(&cq, &cqe));
 }
 
+FIXTURE(closing) {
+	struct disk disk;
+};
+
+FIXTURE_SETUP(closing)
+{
+	int ret;
+
+	if (access(getenv("VNG_DEVICE") ?: "/dev/vhost-nvme", F_OK))
+		SKIP(return, "no /dev/vhost-nvme");
+	ret = disk_create(&self->disk, 16, 9, NULL);
+	if (ret == -ENODEV)
+		SKIP(return, "no null_blk");
+	ASSERT_EQ(0, ret);
+	close(self->disk.fd);
+	self->disk.fd = -1;
+}
+
+FIXTURE_TEARDOWN(closing)
+{
+	disk_destroy(&self->disk);
+}
+
+/* close() meets the worker on its way to sleep, and ends nevertheless. */
+TEST_F(closing, race)
+{
+	struct box_opts opts = { .path = self->disk.path, .mib = 1 };
+	struct box box;
+	struct vng *g = &box.g;
+	struct vng_cqe cqe;
+	unsigned int i;
+	uint64_t end;
+	int ret;
+
+	TH_LOG("VNG_SEED=%#llx", (unsigned long long)random_seed());
+	for (i = 0; i < 300 * test_scale(); i++) {
+		opts.poll_us = i & 1 ? 10 : 0;
+		/* The disk of the last round is closed in a moment. */
+		end = vng_now_ms() + 10000;
+		do {
+			ret = box_start(&box, &opts);
+		} while (ret == -EBUSY && vng_now_ms() < end);
+		OK(ret);
+		OK(submit_flush(&box.sq));
+		OK(vng_cq_wait(&box.cq, &cqe));
+		OK(submit_flush(&box.sq));
+		spin(random_below(3000));
+		box_stop(&box);
+	}
+}
+
 FIXTURE(poll) {
 	struct box box;
 };
