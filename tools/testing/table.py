@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Prints the samples of host/measure.sh as a table, or with --csv as CSV.
 
-Every figure is the median of the rounds. A ratio is to the best device other
-than vhost-kernel-nvme and the host itself, at the same block size and depth.
+Every figure is the median of the rounds. A ratio is to the best of QEMU's own
+devices (not the host itself) at the same block size and depth.
 """
 
 import collections
@@ -12,8 +12,8 @@ import pathlib
 import statistics
 import sys
 
-OURS = "vhost-kernel-nvme"
-ORDER = [OURS, "nvme", "nvme+ioeventfd", "virtio-blk", "virtio-blk+iothread",
+OURS = ("vhost-kernel-nvme", "vhost-kernel-nvme+poll")
+ORDER = [*OURS, "nvme", "nvme+ioeventfd", "virtio-blk", "virtio-blk+iothread",
          "host"]
 FIELDS = ["iops", "mean_us", "p99_us", "exits_per_io", "mmio_per_io",
           "switches_per_io"]
@@ -59,7 +59,7 @@ def rows(result):
     """(bs, qd, device, figures, ratio) in the order to print"""
     for bs, qd in sorted(result, key=lambda c: (block_size(c[0]), c[1])):
         cell = result[(bs, qd)]
-        best = max((cell[d]["iops"] for d in cell if d not in (OURS, "host")),
+        best = max((cell[d]["iops"] for d in cell if d not in (*OURS, "host")),
                    default=0)
         for device in ORDER:
             if device in cell:
@@ -71,7 +71,7 @@ def print_table(result, rounds):
     print(f"random read, median of {rounds} rounds in one boot; "
           "ratio: to the best peer;\nMMIO: trapped accesses, doorbells among "
           "them")
-    print(f"{'':6}{'QD':>3}  {'device':20}{'IOPS':>8}{'ratio':>7}"
+    print(f"{'':6}{'QD':>3}  {'device':24}{'IOPS':>8}{'ratio':>7}"
           f"{'mean us':>9}{'p99 us':>9}{'exits/IO':>10}{'MMIO/IO':>9}"
           f"{'switches/IO':>13}")
     last = None
@@ -81,7 +81,7 @@ def print_table(result, rounds):
         last = (bs, qd)
         exits, mmio = ("-" if device == "host" else f"{figures[f]:.2f}"
                        for f in ("exits_per_io", "mmio_per_io"))
-        print(f"{bs:6}{qd:3}  {device:20}{figures['iops']:8.0f}{ratio:7.2f}"
+        print(f"{bs:6}{qd:3}  {device:24}{figures['iops']:8.0f}{ratio:7.2f}"
               f"{figures['mean_us']:9.0f}{figures['p99_us']:9.0f}"
               f"{exits:>10}{mmio:>9}{figures['switches_per_io']:13.2f}")
 
