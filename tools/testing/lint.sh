@@ -65,6 +65,16 @@ checkpatch_qemu()
 		"$tmp/qemu"
 }
 
+# The series carries a copy of the UAPI header.
+same_header()
+{
+	local h=vhost_nvme.h
+
+	sed -n "/^+++ b\/linux-headers\/linux\/$h/,\$ s/^+//p" \
+		qemu-patches/*-linux-headers-*.patch | tail -n +2 |
+		diff - "include/uapi/linux/$h"
+}
+
 scripts()
 {
 	git ls-files -z --cached --others --exclude-standard |
@@ -87,6 +97,7 @@ ktap_begin
 t "sparse (C=2, __CHECK_ENDIAN__) and compiler warnings (W=1)" compile || true
 t "the kernel's checkpatch --strict on the module" checkpatch_module || true
 t "QEMU's checkpatch on its patches" checkpatch_qemu || true
+t "the QEMU series has the module's UAPI header" same_header || true
 t "shellcheck" scripts || true
 t "python" python || true
 ktap_end || exit 1
