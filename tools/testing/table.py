@@ -12,7 +12,7 @@ import pathlib
 import statistics
 import sys
 
-OURS = ("vhost-kernel-nvme", "vhost-kernel-nvme+poll")
+OURS = ("vhost-kernel-nvme", "vhost-kernel-nvme+50us")
 ORDER = [*OURS, "nvme", "nvme+ioeventfd", "virtio-blk", "virtio-blk+iothread",
          "host"]
 FIELDS = ["iops", "mean_us", "p99_us", "exits_per_io", "mmio_per_io",
