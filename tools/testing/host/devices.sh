@@ -13,7 +13,7 @@ devices=(vhost-kernel-nvme nvme nvme+ioeventfd virtio-blk virtio-blk+iothread)
 null_args=(memory_backed=0 queue_mode=2 irqmode=0 submit_queues=4 size=16384)
 
 # The default of poll-us is for hardware. Where that is emulated, all that the
-# guest does takes some 40 times as long, and so must the window; the unscaled
+# guest does takes 20 to 50 times as long, and so must the window; the unscaled
 # default is measured beside it.
 poll_us=50
 if ! lscpu | grep -q 'Hypervisor vendor:.*KVM'; then
