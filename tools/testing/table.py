@@ -16,14 +16,14 @@ OURS = ("vhost-kernel-nvme", "vhost-kernel-nvme+50us")
 ORDER = [*OURS, "nvme", "nvme+ioeventfd", "virtio-blk", "virtio-blk+iothread",
          "host"]
 FIELDS = ["iops", "mean_us", "p99_us", "exits_per_io", "mmio_per_io",
-          "switches_per_io"]
+          "irqs_per_io", "switches_per_io"]
 
 
 def read_sample(path):
     """One run: fio's JSON, and the counters before and after it."""
     read = json.loads(path.read_text())["jobs"][0]["read"]
     counters = path.with_suffix(".counters").read_text().split()
-    before, after = map(int, counters[:3]), map(int, counters[3:])
+    before, after = map(int, counters[:3]), map(int, counters[3:6])
     exits, mmio, switches = (b - a for a, b in zip(before, after))
     ios = max(read["total_ios"], 1)
     latency = read["lat_ns"]
@@ -33,6 +33,7 @@ def read_sample(path):
         "p99_us": latency["percentile"]["99.000000"] / 1000,
         "exits_per_io": exits / ios,
         "mmio_per_io": mmio / ios,
+        "irqs_per_io": int(counters[6]) / ios,
         "switches_per_io": switches / ios,
     }
 
@@ -73,17 +74,19 @@ def print_table(result, rounds):
           "them")
     print(f"{'':6}{'QD':>3}  {'device':24}{'IOPS':>8}{'ratio':>7}"
           f"{'mean us':>9}{'p99 us':>9}{'exits/IO':>10}{'MMIO/IO':>9}"
-          f"{'switches/IO':>13}")
+          f"{'IRQs/IO':>9}{'switches/IO':>13}")
     last = None
     for bs, qd, device, figures, ratio in rows(result):
         if last not in (None, (bs, qd)):
             print()
         last = (bs, qd)
-        exits, mmio = ("-" if device == "host" else f"{figures[f]:.2f}"
-                       for f in ("exits_per_io", "mmio_per_io"))
+        exits, mmio, irqs = (
+            "-" if device == "host" else f"{figures[f]:.2f}"
+            for f in ("exits_per_io", "mmio_per_io", "irqs_per_io"))
         print(f"{bs:6}{qd:3}  {device:24}{figures['iops']:8.0f}{ratio:7.2f}"
               f"{figures['mean_us']:9.0f}{figures['p99_us']:9.0f}"
-              f"{exits:>10}{mmio:>9}{figures['switches_per_io']:13.2f}")
+              f"{exits:>10}{mmio:>9}{irqs:>9}"
+              f"{figures['switches_per_io']:13.2f}")
 
 
 def print_csv(result):

@@ -35,3 +35,10 @@ controller()
 	done
 	return 1
 }
+
+# Interrupts of all disks so far
+device_irqs()
+{
+	awk '/nvme|-req/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i }
+		END { print n + 0 }' /proc/interrupts
+}

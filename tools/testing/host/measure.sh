@@ -46,12 +46,12 @@ fio_command()
 # sample DEVICE BS QD ROUND SECONDS
 sample()
 {
-	local name=$1 out=$samples/$1.$2.$3.$4 i before
+	local name=$1 out=$samples/$1.$2.$3.$4 i before irqs
 
 	if [ "$name" = host ]; then
 		before=$(counters)
 		eval "$(fio_command "$host_disk" "$2" "$3" "$5")" || return
-		echo "$before $(counters)" >"$out.counters"
+		echo "$before $(counters) 0" >"$out.counters"
 		mv /tmp/fio.json "$out.json"
 		return
 	fi
@@ -59,8 +59,10 @@ sample()
 		[ "${devices[i]}" != "$name" ] || break
 	done
 	before=$(counters)
-	guest_run 60 "$(fio_command "\$(disk s$i)" "$2" "$3" "$5")" || return
-	echo "$before $(counters)" >"$out.counters"
+	irqs=$(guest_run 60 "before=\$(device_irqs)
+		$(fio_command "\$(disk s$i)" "$2" "$3" "$5") || exit
+		echo \$((\$(device_irqs) - before))") || return
+	echo "$before $(counters) $irqs" >"$out.counters"
 	guest_run 10 "cat /tmp/fio.json" >"$out.json"
 }
 
