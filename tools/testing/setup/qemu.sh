@@ -17,6 +17,7 @@ configure_args=(
 	--enable-linux-aio --enable-linux-io-uring --enable-tools
 	--enable-vhost-user --enable-vhost-user-blk-server
 	--enable-trace-backends=log --enable-fdt=system --enable-pixman
+	--enable-plugins
 	--disable-docs --disable-werror --disable-install-blobs
 )
 
@@ -93,6 +94,7 @@ collect()
 	mkdir -p "$data"
 	cp "$fw"/*.bin "$data"
 	cp "$obj/qemu-system-x86_64" "$obj/qemu-img" "$out"
+	cp "$src/include/qemu/qemu-plugin.h" "$out"
 	echo "$stamp" >"$out/stamp"
 }
 
