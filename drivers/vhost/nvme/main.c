@@ -111,7 +111,7 @@ static int vn_stats_cq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
 	if (!cq)
 		return -ENOENT;
 	st->cqes = READ_ONCE(cq->cqes);
-	st->irqs = atomic_long_read(&cq->irqs);
+	st->irqs = atomic_long_read(&cq->irq.signals);
 	st->full = READ_ONCE(cq->full);
 	st->kicks = READ_ONCE(cq->kick.count);
 	st->doorbells = cq->db.rings;

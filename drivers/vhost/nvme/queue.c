@@ -25,11 +25,14 @@ void vn_cq_fail(struct vn_cq *cq)
 	vn_event(cq->ctrl, VHOST_NVME_EVENT_CQ_ERROR, cq->cqid);
 }
 
-/*
- * Takes over the guest's head. A head that overtakes the tail would hand out
- * entries that the guest has not consumed.
+/**
+ * vn_cq_update_head - take over the guest's head
+ * @cq: the queue; called by its worker
+ *
+ * A head that overtakes the tail would hand out entries that the guest has not
+ * consumed: the queue fails.
  */
-static void vn_cq_update_head(struct vn_cq *cq)
+void vn_cq_update_head(struct vn_cq *cq)
 {
 	u32 head, moved;
 
@@ -74,30 +77,9 @@ u32 vn_cq_credits(struct vn_cq *cq, u32 want)
 	return cq->failed ? 0 : min(left, want);
 }
 
-static void vn_cq_signal(struct vn_cq *cq)
-{
-	atomic_long_inc(&cq->irqs);
-	eventfd_signal(cq->irq);
-}
-
-/**
- * vn_cq_flush_signals - send the signals that a batch has put off
- * @worker: the caller's
- */
-void vn_cq_flush_signals(struct vn_worker *worker)
-{
-	struct vn_cq *cq, *next;
-
-	list_for_each_entry_safe(cq, next, &worker->signals, signal_node) {
-		list_del_init(&cq->signal_node);
-		vn_cq_signal(cq);
-	}
-}
-
 /* The dword with the phase tag is written last (NVMe Base 2.0, 3.3.3.2). */
 static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req)
 {
-	struct vn_worker *worker = cq->worker;
 	struct vn_sq *sq = req->sq;
 	union {
 		struct nvme_completion	cqe;
@@ -128,15 +110,8 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req)
 		cq->tail = 0;
 		cq->phase ^= 1;
 	}
-
 	spin_unlock_irqrestore(&cq->lock, flags);
-
-	if (!cq->irq)
-		return;
-	if (!vn_worker_is_current(worker) || !worker->batching)
-		vn_cq_signal(cq);
-	else if (list_empty(&cq->signal_node))
-		list_add_tail(&cq->signal_node, &worker->signals);
+	vn_irq_post(cq);
 }
 
 static int vn_cq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
@@ -180,12 +155,12 @@ int vn_cq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
 	cq->entries = arg->entries;
 	cq->phase = 1;
 	spin_lock_init(&cq->lock);
-	INIT_LIST_HEAD(&cq->signal_node);
+	vn_irq_init(cq);
 
 	if (arg->irq_fd >= 0) {
-		cq->irq = eventfd_ctx_fdget(arg->irq_fd);
-		if (IS_ERR(cq->irq)) {
-			err = PTR_ERR(cq->irq);
+		cq->irq.ctx = eventfd_ctx_fdget(arg->irq_fd);
+		if (IS_ERR(cq->irq.ctx)) {
+			err = PTR_ERR(cq->irq.ctx);
 			goto err_free;
 		}
 	}
@@ -205,8 +180,8 @@ int vn_cq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
 err_map:
 	vn_map_destroy(ctrl, &cq->map);
 err_irq:
-	if (cq->irq)
-		eventfd_ctx_put(cq->irq);
+	if (cq->irq.ctx)
+		eventfd_ctx_put(cq->irq.ctx);
 err_free:
 	kfree(cq);
 	return err;
@@ -216,7 +191,7 @@ err_free:
  * vn_cq_free - free a CQ that no SQ uses
  * @cq: the queue; its controller is locked
  *
- * Context: process context, of any process.
+ * Context: process context, of any process; waits for one pass of the worker.
  */
 void vn_cq_free(struct vn_cq *cq)
 {
@@ -226,10 +201,11 @@ void vn_cq_free(struct vn_cq *cq)
 	WARN_ON_ONCE(cq->nr_sqs);
 
 	vn_kick_exit(&cq->kick);
+	vn_irq_forget(cq);
 	ctrl->cqs[cq->cqid] = NULL;
 	vn_map_destroy(ctrl, &cq->map);
-	if (cq->irq)
-		eventfd_ctx_put(cq->irq);
+	if (cq->irq.ctx)
+		eventfd_ctx_put(cq->irq.ctx);
 	kfree(cq);
 }
 

@@ -115,6 +115,38 @@ struct vn_db {
 };
 
 /**
+ * struct vn_irq - the interrupt of a CQ
+ * @ctx: eventfd to signal, or NULL; set at creation
+ * @signals: signals sent
+ *
+ * The worker's, under worker->lock; see irq.c:
+ * @node: in worker->owed while entries may need a signal
+ * @since: since when; 0 if vn_irq_settle() has not seen them
+ * @sent: a signal is outstanding
+ * @sent_head: the CQ's head at that time
+ * @sent_at: that time
+ * @seen: the CQ's count of entries when last looked at
+ * @seen_at: when that last changed
+ * @batch: entries to await
+ * @grow: full batches until the next is larger
+ * @trial: value for @grow where @batch is 1
+ */
+struct vn_irq {
+	struct eventfd_ctx	*ctx;
+	atomic_long_t		signals;
+	struct list_head	node;
+	u64			since;
+	bool			sent;
+	u32			sent_head;
+	u64			sent_at;
+	u32			seen;
+	u64			seen_at;
+	u32			batch;
+	u32			grow;
+	u32			trial;
+};
+
+/**
  * struct vn_cq - a completion queue
  *
  * Set at creation:
@@ -123,7 +155,6 @@ struct vn_db {
  * @cqid: queue identifier
  * @entries: size of the ring
  * @map: the ring
- * @irq: eventfd to signal, or NULL
  * @kick: CQ head doorbell with shadow doorbells
  *
  * Written under ctrl->lock:
@@ -137,6 +168,7 @@ struct vn_db {
  * @full: times that an SQ had to wait for an entry
  * @failed: the queue has stopped for good
  * @starved: an SQ waits for the guest to consume; read by doorbell writers
+ * @irq: its interrupt
  *
  * Under @lock, in any context:
  * @tail: next entry to write
@@ -144,9 +176,6 @@ struct vn_db {
  * @posted: entries posted, modulo 2^32; also read by the worker
  * @cqes: entries posted, for statistics
  *
- * @irqs: signals sent
- * @signal_node: in worker->signals if a signal is due at the end of the batch:
- *	the worker's thread
  */
 struct vn_cq {
 	struct vn_ctrl		*ctrl;
@@ -154,7 +183,6 @@ struct vn_cq {
 	u16			cqid;
 	u32			entries;
 	struct vn_map		map;
-	struct eventfd_ctx	*irq;
 	struct vn_kick		kick;
 	unsigned int		nr_sqs;
 
@@ -165,6 +193,7 @@ struct vn_cq {
 	u64			full;
 	bool			failed;
 	bool			starved;
+	struct vn_irq		irq;
 
 	spinlock_t		lock ____cacheline_aligned_in_smp;
 	u32			tail;
@@ -172,8 +201,6 @@ struct vn_cq {
 	u32			posted;
 	u64			cqes;
 
-	atomic_long_t		irqs;
-	struct list_head	signal_node;
 };
 
 /**
@@ -330,8 +357,7 @@ struct vn_op {
  * @lock: held during a pass
  * @sqs: queues to serve: @lock
  * @thread: the running thread, for telling our own context
- * @batching: completions in its context put off their signal: @thread's
- * @signals: CQs that have a signal put off: @thread's
+ * @owed: CQs with entries that may need a signal: @thread's, with @lock
  * @asleep: it went to sleep, in @slept: @thread's
  * @slept: when
  * @last_busy: when a pass last found a command
@@ -351,8 +377,7 @@ struct vn_worker {
 	struct mutex		lock;		/* a pass */
 	struct list_head	sqs;
 	struct task_struct	*thread;
-	bool			batching;
-	struct list_head	signals;
+	struct list_head	owed;
 	bool			asleep;
 	u64			slept;
 	u64			last_busy;
@@ -465,7 +490,7 @@ int vn_cq_delete(struct vn_ctrl *ctrl, unsigned long cqid);
 void vn_cq_free(struct vn_cq *cq);
 void vn_cq_fail(struct vn_cq *cq);
 u32 vn_cq_credits(struct vn_cq *cq, u32 want);
-void vn_cq_flush_signals(struct vn_worker *worker);
+void vn_cq_update_head(struct vn_cq *cq);
 int vn_sq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg);
 int vn_sq_delete(struct vn_ctrl *ctrl, unsigned long sqid);
 void vn_sq_detach(struct vn_sq *sq);
@@ -473,6 +498,14 @@ void vn_sq_put(struct vn_sq *sq);
 void vn_sq_fail(struct vn_sq *sq);
 struct vn_req *vn_req_get(struct vn_sq *sq);
 void vn_req_complete(struct vn_req *req);
+
+/* irq.c */
+void vn_irq_init(struct vn_cq *cq);
+void vn_irq_forget(struct vn_cq *cq);
+void vn_irq_post(struct vn_cq *cq);
+void vn_irq_settle(struct vn_cq *cq, u64 now);
+void vn_irq_settle_all(struct vn_worker *worker, u64 now);
+void vn_irq_flush(struct vn_worker *worker);
 
 /* doorbell.c */
 int vn_kick_init(struct vn_kick *kick, struct vn_worker *worker, int fd);

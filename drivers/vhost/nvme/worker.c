@@ -44,7 +44,6 @@ static void vn_sq_fetch(struct vn_sq *sq, struct vn_batch *batch, u32 max)
 /* Returns whether it found a command. */
 static bool vn_sq_serve(struct vn_sq *sq)
 {
-	struct vn_worker *worker = sq->cq->worker;
 	struct vn_batch batch;
 	struct blk_plug plug;
 	unsigned int i;
@@ -80,13 +79,11 @@ static bool vn_sq_serve(struct vn_sq *sq)
 	for (i = 0; i < batch.nr; i++)
 		batch.reqs[i]->status = vn_nvm_prep(batch.reqs[i]);
 
-	worker->batching = true;
 	blk_start_plug(&plug);
 	for (i = 0; i < batch.nr; i++)
 		vn_nvm_issue(batch.reqs[i]);
 	blk_finish_plug(&plug);
-	worker->batching = false;
-	vn_cq_flush_signals(worker);
+	vn_irq_settle(sq->cq, ktime_get_ns());
 	return true;
 }
 
@@ -100,6 +97,12 @@ static bool vn_worker_pass(struct vn_worker *worker)
 		busy |= vn_sq_serve(sq);
 	/* Each in its turn is first at the entries of a CQ that they share. */
 	list_rotate_left(&worker->sqs);
+	if (!list_empty(&worker->owed)) {
+		if (need_resched())
+			vn_irq_flush(worker);
+		else
+			vn_irq_settle_all(worker, ktime_get_ns());
+	}
 	mutex_unlock(&worker->lock);
 
 	worker->passes++;
@@ -172,6 +175,7 @@ static bool vn_worker_arm(struct vn_worker *worker)
 	bool ready;
 
 	mutex_lock(&worker->lock);
+	vn_irq_flush(worker);
 	list_for_each_entry(sq, &worker->sqs, node)
 		vn_sq_arm(sq);
 	set_current_state(TASK_INTERRUPTIBLE);	/* a full barrier */
@@ -313,7 +317,7 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 	spin_lock_init(&worker->wake_lock);
 	mutex_init(&worker->lock);
 	INIT_LIST_HEAD(&worker->sqs);
-	INIT_LIST_HEAD(&worker->signals);
+	INIT_LIST_HEAD(&worker->owed);
 
 	task = vn_task_create(vn_worker_fn, vn_worker_killed, worker,
 			      "vhost-nvme");

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Interrupts: when to signal the eventfd of a CQ.
+ *
+ * Completions outside of the worker's thread signal at once. Those in it are
+ * "owed" to the guest for as long as that saves interrupts and costs it
+ * nothing, which two observations of the polling worker tell:
+ *
+ * - An interrupt is outstanding: one was raised, and the guest has not moved
+ *   the CQ's head since. It will look at all entries before it does. If there
+ *   are entries after it has, they may have come after its last look, and are
+ *   due. An interrupt counts as outstanding for a bounded time only.
+ *
+ * - The guest goes on submitting: it is not waiting for this completion, and
+ *   taking it now would only interrupt its work. How many entries such a guest
+ *   lets gather is learned for each CQ (@batch): where the guest stopped early,
+ *   it is waiting, and the next time fewer are awaited. A guest with one command
+ *   at a time has a batch of 1, that is, nothing is ever held back, but for a
+ *   rare trial whether it has become another.
+ *
+ * Nothing is owed by a worker that does not look: it pays before it sleeps and
+ * before it lets another task run. Entries that the guest has consumed by
+ * itself need no interrupt.
+ */
+
+#include <linux/ktime.h>
+
+#include "vhost_nvme.h"
+
+/* Most entries that are awaited before an interrupt */
+#define VN_IRQ_MAX_BATCH	32
+/* Interrupts after full batches until a larger one is tried */
+#define VN_IRQ_GROW		4
+/* The same for a guest that seems to have one command at a time */
+#define VN_IRQ_MIN_TRIAL	64
+#define VN_IRQ_MAX_TRIAL	1024
+
+/**
+ * vn_irq_init - set up the interrupt of a new CQ
+ * @cq: the queue
+ */
+void vn_irq_init(struct vn_cq *cq)
+{
+	INIT_LIST_HEAD(&cq->irq.node);
+	cq->irq.batch = 1;
+	cq->irq.trial = VN_IRQ_MIN_TRIAL;
+	cq->irq.grow = VN_IRQ_MIN_TRIAL;
+}
+
+/**
+ * vn_irq_forget - a CQ is about to be freed: what it owes is of no interest
+ * @cq: the queue; nothing is posted to it any more
+ *
+ * Context: process context; waits for one pass of the worker.
+ */
+void vn_irq_forget(struct vn_cq *cq)
+{
+	mutex_lock(&cq->worker->lock);
+	list_del_init(&cq->irq.node);
+	mutex_unlock(&cq->worker->lock);
+}
+
+static void vn_irq_signal(struct vn_irq *irq)
+{
+	atomic_long_inc(&irq->signals);
+	eventfd_signal(irq->ctx);
+}
+
+static void vn_irq_pay(struct vn_cq *cq, u64 now)
+{
+	struct vn_irq *irq = &cq->irq;
+
+	list_del_init(&irq->node);
+	irq->sent = true;
+	irq->sent_head = cq->head;
+	irq->sent_at = now;
+	vn_irq_signal(irq);
+}
+
+/* A full batch: the guest may be one for larger ones. */
+static void vn_irq_grow(struct vn_irq *irq)
+{
+	if (--irq->grow)
+		return;
+	if (irq->batch > 1)
+		irq->trial = VN_IRQ_MIN_TRIAL;
+	irq->batch = min(irq->batch + 1 + irq->batch / 2, VN_IRQ_MAX_BATCH);
+	irq->grow = VN_IRQ_GROW;
+}
+
+/* The guest stopped at @nr entries: there it waits for us. */
+static void vn_irq_shrink(struct vn_irq *irq, u32 nr)
+{
+	irq->batch = max(nr / 2, 1);
+	irq->grow = VN_IRQ_GROW;
+	if (irq->batch == 1) {
+		irq->grow = irq->trial;
+		irq->trial = min(2 * irq->trial, VN_IRQ_MAX_TRIAL);
+	}
+}
+
+/**
+ * vn_irq_settle - signal a CQ's entries if they are due
+ * @cq: the queue
+ * @now: ktime_get_ns()
+ *
+ * Context: its worker, with worker->lock.
+ */
+void vn_irq_settle(struct vn_cq *cq, u64 now)
+{
+	struct vn_irq *irq = &cq->irq;
+	u64 window = READ_ONCE(cq->worker->poll_max_ns);
+	u32 posted, nr;
+
+	if (list_empty(&irq->node))
+		return;
+	vn_cq_update_head(cq);
+	posted = READ_ONCE(cq->posted);
+	nr = posted - cq->released;
+	if (!nr || cq->failed) {
+		irq->sent = false;
+		list_del_init(&irq->node);
+		return;
+	}
+
+	if (!irq->since)
+		irq->since = now;
+	if (irq->sent && irq->sent_head == cq->head &&
+	    now - irq->sent_at < window)
+		return;
+
+	if (posted != irq->seen) {
+		irq->seen = posted;
+		irq->seen_at = now;
+	}
+	if (nr >= irq->batch)
+		vn_irq_grow(irq);
+	else if (now - irq->since >= window / 2)
+		irq->batch = nr;
+	else if (now - irq->seen_at >= window / 8)
+		vn_irq_shrink(irq, nr);
+	else
+		return;
+	vn_irq_pay(cq, now);
+}
+
+/**
+ * vn_irq_settle_all - signal all entries that are due
+ * @worker: the caller's, locked
+ * @now: ktime_get_ns()
+ */
+void vn_irq_settle_all(struct vn_worker *worker, u64 now)
+{
+	struct vn_cq *cq, *next;
+
+	list_for_each_entry_safe(cq, next, &worker->owed, irq.node)
+		vn_irq_settle(cq, now);
+}
+
+/**
+ * vn_irq_flush - signal all entries that are owed
+ * @worker: the caller's, locked
+ */
+void vn_irq_flush(struct vn_worker *worker)
+{
+	struct vn_cq *cq, *next;
+	u64 now = ktime_get_ns();
+
+	list_for_each_entry_safe(cq, next, &worker->owed, irq.node)
+		vn_irq_pay(cq, now);
+}
+
+/**
+ * vn_irq_post - an entry was posted
+ * @cq: its queue
+ *
+ * Context: any; in the worker's thread, a pass.
+ */
+void vn_irq_post(struct vn_cq *cq)
+{
+	struct vn_irq *irq = &cq->irq;
+
+	if (!irq->ctx)
+		return;
+	if (!vn_worker_is_current(cq->worker)) {
+		vn_irq_signal(irq);
+	} else if (list_empty(&irq->node)) {
+		irq->since = 0;
+		list_add_tail(&irq->node, &cq->worker->owed);
+	}
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When a completion queue's interrupt is raised: never too late, and no more
+ * often than the guest has use for it
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include "test.h"
+
+/*
+ * The worker polls for a second and would hold an interrupt back for up to half
+ * of it: far more than anything here takes, so that an interrupt that comes
+ * in time was due, and did not come because the worker went to sleep.
+ */
+#define POLL_US		1000000
+
+FIXTURE(irq) {
+	struct box box;
+	uint64_t buf;
+	uint64_t wakeups;
+};
+
+static int submit_read(struct vng *g, struct vng_sq *sq, uint64_t buf)
+{
+	struct vng_sqe sqe;
+	int ret;
+
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 8);
+	ret = vng_prp_contig(g, &sqe, buf, 4096);
+	return ret ?: vng_submit(sq, &sqe);
+}
+
+static int do_read(struct vng *g, struct vng_sq *sq, uint64_t buf)
+{
+	struct vng_cqe cqe;
+	int ret;
+
+	ret = submit_read(g, sq, buf);
+	ret = ret ?: vng_cq_wait(sq->cq, &cqe);
+	if (ret)
+		return ret;
+	return vng_status(&cqe) ? vng_fail(g, -EIO, "status") : 0;
+}
+
+/* Takes the interrupts that have come within @ms; their number, or -errno. */
+static int take_irqs(struct vng_cq *cq, int ms)
+{
+	struct pollfd pfd = { .fd = cq->irq_fd, .events = POLLIN };
+	uint64_t count;
+
+	if (poll(&pfd, 1, ms) != 1)
+		return 0;
+	if (read(cq->irq_fd, &count, sizeof(count)) != sizeof(count))
+		return -errno;
+	return count;
+}
+
+static int wait_posted(struct vng *g, uint64_t cqes)
+{
+	uint64_t end = vng_now_ms() + g->timeout_ms;
+	struct vhost_nvme_stats s;
+	int ret;
+
+	do {
+		ret = vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s);
+		if (ret || s.cqes == cqes)
+			return ret;
+	} while (vng_now_ms() < end);
+	return vng_fail(g, -ETIMEDOUT, "%llu of %llu entries posted",
+			(unsigned long long)s.cqes, (unsigned long long)cqes);
+}
+
+static uint64_t irqs(struct vng *g)
+{
+	struct vhost_nvme_stats s;
+
+	return vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s) ? ~0ULL : s.irqs;
+}
+
+static uint64_t wakeups(struct vng *g)
+{
+	struct vhost_nvme_stats s;
+
+	return vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s) ? ~0ULL : s.wakeups;
+}
+
+FIXTURE_SETUP(irq)
+{
+	struct vng *g = &self->box.g;
+	unsigned int i;
+
+	BOX_SETUP(&self->box, .poll_us = POLL_US, .entries = 64);
+	self->buf = vng_alloc(g, 4096, 4096);
+	ASSERT_NE(0, self->buf);
+	/* The polling window opens with the first commands. */
+	for (i = 0; i < 4; i++)
+		OK(do_read(g, &self->box.sq, self->buf));
+	take_irqs(&self->box.cq, 0);
+	self->wakeups = wakeups(g);
+}
+
+FIXTURE_TEARDOWN(irq)
+{
+	box_stop(&self->box);
+}
+
+/* What was seen was the polling worker's doing. */
+#define EXPECT_AWAKE()	EXPECT_EQ(self->wakeups, wakeups(g))
+
+/* A guest with one command at a time has an interrupt for each, at once. */
+TEST_F(irq, one_at_a_time)
+{
+	struct vng *g = &self->box.g;
+	uint64_t before = irqs(g);
+	unsigned int i;
+
+	for (i = 0; i < 50; i++) {
+		OK(submit_read(g, &self->box.sq, self->buf));
+		ASSERT_EQ(1, take_irqs(&self->box.cq, 10000));
+		OK(vng_cq_wait(&self->box.cq, &(struct vng_cqe) {}));
+	}
+	EXPECT_EQ(before + 50, irqs(g));
+	EXPECT_AWAKE();
+}
+
+/* One is outstanding until the head moves. */
+TEST_F(irq, outstanding)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	uint64_t before = irqs(g);
+	struct vng_cqe cqe;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		OK(submit_read(g, &self->box.sq, self->buf));
+		OK(wait_posted(g, cq->cqes + i + 1));
+	}
+	EXPECT_EQ(before + 1, irqs(g));
+	/* The guest finds them all with the one. */
+	for (i = 0; i < 10; i++)
+		ASSERT_EQ(1, vng_cq_peek(cq, &cqe));
+	OK(vng_cq_ring(cq));
+	EXPECT_EQ(1, take_irqs(cq, 0));
+	EXPECT_EQ(0, take_irqs(cq, 50));
+	EXPECT_EQ(before + 1, irqs(g));
+	EXPECT_AWAKE();
+}
+
+/*
+ * Entries that came after the guest's last look: it has looked when it moves
+ * the head.
+ */
+TEST_F(irq, remaining)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	struct vng_cqe cqe;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		OK(submit_read(g, &self->box.sq, self->buf));
+		ASSERT_EQ(1, take_irqs(cq, 10000));
+		OK(submit_read(g, &self->box.sq, self->buf));
+		OK(wait_posted(g, cq->cqes + 2));
+		ASSERT_EQ(1, vng_cq_peek(cq, &cqe));
+		ASSERT_EQ(0, take_irqs(cq, 0));
+		OK(vng_cq_ring(cq));
+		ASSERT_EQ(1, take_irqs(cq, 10000));
+		ASSERT_EQ(1, vng_cq_peek(cq, &cqe));
+		OK(vng_cq_ring(cq));
+	}
+	EXPECT_AWAKE();
+}
+
+/* A guest that lost the interrupt is told again, though the worker stays awake. */
+TEST_F(irq, told_again)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq, cq2 = {};
+	uint64_t end = vng_now_ms() + g->timeout_ms;
+	struct vng_sq sq2 = {};
+	unsigned int i;
+
+	OK(vng_cq_create(g, &cq2, 2, 16, 0));
+	OK(vng_sq_create(g, &sq2, 2, &cq2, 16, VNG_KICK));
+	OK(submit_read(g, &self->box.sq, self->buf));
+	ASSERT_EQ(1, take_irqs(cq, 10000));
+	OK(submit_read(g, &self->box.sq, self->buf));
+	while (!take_irqs(cq, 10)) {
+		ASSERT_GT(end, vng_now_ms());
+		OK(do_read(g, &sq2, self->buf));
+	}
+	EXPECT_AWAKE();
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(1, vng_cq_peek(cq, &(struct vng_cqe) {}));
+	OK(vng_cq_ring(cq));
+}
+
+/* Nothing is owed when the worker sleeps. */
+TEST_F(irq, paid_before_sleep)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		OK(submit_read(g, &self->box.sq, self->buf));
+		OK(wait_posted(g, cq->cqes + i + 1));
+	}
+	EXPECT_EQ(1, take_irqs(cq, 0));
+	/* The window is a quarter of the limit after so few commands. */
+	EXPECT_EQ(1, take_irqs(cq, 10000));
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(1, vng_cq_peek(cq, &(struct vng_cqe) {}));
+	OK(vng_cq_ring(cq));
+}
+
+/* A queue is deleted while it is owed an interrupt. */
+TEST_F(irq, deleted)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		OK(submit_read(g, &self->box.sq, self->buf));
+		OK(wait_posted(g, cq->cqes + i + 1));
+	}
+	OK(vng_sq_delete(&self->box.sq));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
+	OK(vng_cq_delete(cq));
+	OK(vng_cq_create(g, cq, 1, 64, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &self->box.sq, 1, cq, 64, VNG_KICK));
+	for (i = 0; i < 10; i++)
+		OK(do_read(g, &self->box.sq, self->buf));
+}
+
+FIXTURE(stream) {
+	struct box box;
+	uint64_t buf;
+};
+
+FIXTURE_VARIANT(stream) {
+	unsigned int depth;
+	unsigned int poll_us;
+	bool no_shadow;
+};
+
+FIXTURE_VARIANT_ADD(stream, d16) { .depth = 16, .poll_us = 20000 };
+FIXTURE_VARIANT_ADD(stream, d63) { .depth = 63, .poll_us = 20000 };
+FIXTURE_VARIANT_ADD(stream, d16_ioctl) {
+	.depth = 16, .poll_us = 20000, .no_shadow = true,
+};
+FIXTURE_VARIANT_ADD(stream, d16_sleep) { .depth = 16 };
+
+FIXTURE_SETUP(stream)
+{
+	BOX_SETUP(&self->box, .poll_us = variant->poll_us, .entries = 64,
+		  .no_shadow = variant->no_shadow);
+	self->buf = vng_alloc(&self->box.g, 4096, 4096);
+	ASSERT_NE(0, self->buf);
+}
+
+FIXTURE_TEARDOWN(stream)
+{
+	box_stop(&self->box);
+}
+
+/*
+ * A guest that submits one by one up to its depth, and consumes only what an
+ * interrupt announced, as one CPU does that runs both.
+ */
+static int stream(struct box *b, uint64_t buf, unsigned int depth,
+		  unsigned int count)
+{
+	unsigned int submitted = 0, done = 0;
+	struct vng_cq *cq = &b->cq;
+	struct vng_cqe cqe;
+	int ret;
+
+	while (done < count) {
+		while (submitted < count && submitted - done < depth) {
+			ret = submit_read(&b->g, &b->sq, buf);
+			if (ret)
+				return ret;
+			submitted++;
+			if (take_irqs(cq, 0) > 0)
+				goto consume;
+		}
+		if (take_irqs(cq, b->g.timeout_ms) <= 0)
+			return vng_fail(&b->g, -ETIMEDOUT,
+					"no interrupt for %u commands",
+					submitted - done);
+consume:
+		while ((ret = vng_cq_peek(cq, &cqe)) > 0)
+			done++;
+		ret = ret ?: vng_cq_ring(cq);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Nothing is lost, and a guest that goes on submitting is left to its work. */
+TEST_F(stream, left_alone)
+{
+	unsigned int count = 20000 * test_scale();
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_stats s;
+
+	OK(stream(&self->box, self->buf, variant->depth, count));
+	OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &s));
+	TH_LOG("%.3f interrupts per command", (double)s.irqs / count);
+	EXPECT_EQ(count, s.cqes);
+	if (variant->poll_us)
+		EXPECT_GT(count / 2, s.irqs);
+	/* Afterwards it has one command at a time again. */
+	OK(stream(&self->box, self->buf, 1, 100));
+}
+
+TEST_HARNESS_MAIN
