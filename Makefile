@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 t := tools/testing
 
 .PHONY: modules qemu demo check bench lint shell run clean help \
-	tools images selftests bench-modules
+	tools images selftests fio bench-modules
 
 modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
 	@$t/setup/modules.sh
@@ -23,7 +23,7 @@ qemu: tools          ## build/qemu/qemu-system-x86_64, with qemu-patches/
 demo: run-ready      ## a guest's verified I/O, and figures beside those of other devices
 	@$t/demo.sh
 
-check: selftests run-ready ## all tests, and lint
+check: selftests fio run-ready ## all tests, and lint
 	@$t/check.sh
 
 bench: run-ready     ## the demo's table with more rounds and block sizes (QUICK=1: fewer)
@@ -65,3 +65,7 @@ bench-modules: tools
 
 selftests: tools
 	@$t/setup/selftests.sh
+
+# The I/O engine that drives /dev/vhost-nvme, for fio in the host VM
+fio: images
+	@$t/setup/fio.sh

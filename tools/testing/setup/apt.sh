@@ -54,16 +54,19 @@ apt_update()
 		echo "$suites"
 		echo "$mirror $CODENAME-backports"
 	} | sort -u | sed "s|.*|deb $signed& main|" >"$APT_DIR/sources.list"
-	echo "deb-src $signed$mirror $QEMU_SUITE main" >>"$APT_DIR/sources.list"
+	printf "deb-src $signed$mirror %s main\n" "$CODENAME" "$QEMU_SUITE" |
+		sort -u >>"$APT_DIR/sources.list"
 
 	step "updating the private package lists" "$APT_DIR/update.log" \
 		apt-get "${APT[@]}" update
 }
 
-# Package lists, not older than a day when something is to be chosen from them
+# Package lists, not older than a day when something is to be chosen from them,
+# and from the sources that this file names
 apt_ready()
 {
-	if [ -z "$(find "$APT_DIR/sources.list" -mtime -1 2>/dev/null)" ]; then
+	if [ -z "$(find "$APT_DIR/sources.list" -mtime -1 \
+		-newer "${BASH_SOURCE[0]}" 2>/dev/null)" ]; then
 		apt_update
 	fi
 }

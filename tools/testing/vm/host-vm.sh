@@ -31,6 +31,9 @@ make_payload()
 	if [ -d "$BUILD/selftests" ]; then
 		cp -rL "$BUILD/selftests" "$p/selftests"
 	fi
+	if [ -d "$BUILD/fio" ]; then
+		cp -r "$BUILD/fio" "$p/fio"
+	fi
 	cp -r "$BUILD/qemu/qemu-bundle" "$p/qemu"
 	strip -o "$p/qemu/qemu-system-x86_64" "$qemu"
 	# The root image need not know what QEMU is linked with.
