@@ -41,6 +41,8 @@ in_vm()
 
 in_vm selftests 1800 "selftests in the host VM, without a guest" \
 	"bash /bench/selftests/run.sh"
+in_vm fio 900 "the fio engine in the host VM, without a guest" \
+	"bash /bench/host/test-fio"
 in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
 in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"
