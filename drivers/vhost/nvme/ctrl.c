@@ -160,7 +160,7 @@ static void vn_ctrl_free_work(struct work_struct *work)
 	unsigned int i;
 
 	destroy_workqueue(ctrl->blocking_wq);
-	for (i = 0; i < VN_NR_WORKERS; i++)
+	for (i = 0; i < ctrl->nr_workers; i++)
 		kfree(ctrl->workers[i]);
 	vn_mem_free(ctrl->mem);
 	if (ctrl->mm)
@@ -278,11 +278,43 @@ void vn_ctrl_release(struct vn_ctrl *ctrl)
 	mutex_lock(&ctrl->lock);
 	if (ctrl->mm) {
 		vn_ctrl_let_go(ctrl);
-		for (i = 0; i < VN_NR_WORKERS; i++)
+		for (i = 0; i < ctrl->nr_workers; i++)
 			vn_worker_stop(ctrl->workers[i]);
 	}
 	mutex_unlock(&ctrl->lock);
 	vn_ctrl_put(ctrl);
+}
+
+/*
+ * There is no queue, and so no request whose completion could look for its
+ * worker: those that go can be freed at once.
+ */
+static void vn_ctrl_end_workers(struct vn_ctrl *ctrl, unsigned int nr)
+{
+	struct vn_worker *worker;
+
+	while (ctrl->nr_workers > nr) {
+		worker = ctrl->workers[--ctrl->nr_workers];
+		ctrl->workers[ctrl->nr_workers] = NULL;
+		vn_worker_stop(worker);
+		kfree(worker);
+	}
+}
+
+static int vn_ctrl_add_workers(struct vn_ctrl *ctrl, unsigned int nr)
+{
+	unsigned int old = ctrl->nr_workers;
+	struct vn_worker *worker;
+
+	while (ctrl->nr_workers < nr) {
+		worker = vn_worker_create(ctrl);
+		if (IS_ERR(worker)) {
+			vn_ctrl_end_workers(ctrl, old);
+			return PTR_ERR(worker);
+		}
+		ctrl->workers[ctrl->nr_workers++] = worker;
+	}
+	return 0;
 }
 
 /**
@@ -294,33 +326,38 @@ void vn_ctrl_release(struct vn_ctrl *ctrl)
  */
 int vn_ctrl_set_owner(struct vn_ctrl *ctrl)
 {
-	struct vn_worker *worker;
-	unsigned int i;
 	int err;
 
 	lockdep_assert_held(&ctrl->lock);
 
 	if (ctrl->mm)
 		return -EBUSY;
-	for (i = 0; i < VN_NR_WORKERS; i++) {
-		worker = vn_worker_create(ctrl);
-		if (IS_ERR(worker)) {
-			err = PTR_ERR(worker);
-			goto err_stop;
-		}
-		ctrl->workers[i] = worker;
-	}
+	err = vn_ctrl_add_workers(ctrl, 1);
+	if (err)
+		return err;
 	mmgrab(current->mm);
 	ctrl->mm = current->mm;
 	return 0;
+}
 
-err_stop:
-	while (i--) {
-		vn_worker_stop(ctrl->workers[i]);
-		kfree(ctrl->workers[i]);
-		ctrl->workers[i] = NULL;
-	}
-	return err;
+/**
+ * vn_ctrl_set_workers - VHOST_NVME_SET_WORKERS
+ * @ctrl: controller, locked, with owner
+ * @arg: from userspace
+ *
+ * Return: see the UAPI header.
+ */
+int vn_ctrl_set_workers(struct vn_ctrl *ctrl,
+			const struct vhost_nvme_workers *arg)
+{
+	lockdep_assert_held(&ctrl->lock);
+
+	if (!arg->nr || arg->nr > VN_MAX_WORKERS || arg->reserved)
+		return -EINVAL;
+	if (ctrl->nr_cqs || ctrl->nr_sqs || ctrl->resetting)
+		return -EBUSY;
+	vn_ctrl_end_workers(ctrl, arg->nr);
+	return vn_ctrl_add_workers(ctrl, arg->nr);
 }
 
 /**
@@ -334,7 +371,7 @@ void vn_ctrl_pause(struct vn_ctrl *ctrl)
 	unsigned int i;
 
 	lockdep_assert_held(&ctrl->lock);
-	for (i = 0; i < VN_NR_WORKERS; i++)
+	for (i = 0; i < ctrl->nr_workers; i++)
 		mutex_lock_nested(&ctrl->workers[i]->lock, i);
 }
 
@@ -346,7 +383,7 @@ void vn_ctrl_resume(struct vn_ctrl *ctrl)
 {
 	unsigned int i;
 
-	for (i = 0; i < VN_NR_WORKERS; i++)
+	for (i = 0; i < ctrl->nr_workers; i++)
 		mutex_unlock(&ctrl->workers[i]->lock);
 }
 

@@ -290,7 +290,7 @@ int vn_dbbuf_set(struct vn_ctrl *ctrl, const struct vhost_nvme_dbbuf *arg)
 	vn_ctrl_resume(ctrl);
 
 	/* A worker that sleeps for want of CQ entries arms the new EventIdx. */
-	for (i = 0; i < VN_NR_WORKERS; i++)
+	for (i = 0; i < ctrl->nr_workers; i++)
 		vn_worker_wake(ctrl->workers[i]);
 
 	vn_map_destroy(ctrl, &old_dbs);

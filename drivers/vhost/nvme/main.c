@@ -55,6 +55,7 @@ static long vn_get_caps(void __user *arg)
 		.max_page_shift	 = VN_MAX_PAGE_SHIFT,
 		.min_lba_shift	 = VN_MIN_LBA_SHIFT,
 		.max_lba_shift	 = VN_MAX_LBA_SHIFT,
+		.max_workers	 = VN_MAX_WORKERS,
 	};
 	u32 size;
 
@@ -74,7 +75,8 @@ static long vn_set_poll(struct vn_ctrl *ctrl, const struct vhost_nvme_poll *arg)
 	if (arg->reserved || arg->poll_us > VN_MAX_POLL_US)
 		return -EINVAL;
 	ns = (u64)arg->poll_us * NSEC_PER_USEC;
-	for (i = 0; i < VN_NR_WORKERS; i++)
+	ctrl->poll_max_ns = ns;
+	for (i = 0; i < ctrl->nr_workers; i++)
 		WRITE_ONCE(ctrl->workers[i]->poll_max_ns, ns);
 	return 0;
 }
@@ -122,9 +124,10 @@ static int vn_stats_worker(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
 {
 	struct vn_worker *worker;
 
-	if (st->id >= VN_NR_WORKERS)
+	if (st->id >= ctrl->nr_workers)
 		return -ENOENT;
-	worker = ctrl->workers[array_index_nospec(st->id, VN_NR_WORKERS)];
+	worker = ctrl->workers[array_index_nospec(st->id, VN_MAX_WORKERS)];
+	st->tid = READ_ONCE(worker->tid);
 	st->wakeups = READ_ONCE(worker->wakeups);
 	st->passes = READ_ONCE(worker->passes);
 	st->busy_passes = READ_ONCE(worker->busy_passes);
@@ -176,6 +179,7 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 		struct vhost_nvme_dbbuf		dbbuf;
 		struct vhost_nvme_doorbell	doorbell;
 		struct vhost_nvme_poll		poll;
+		struct vhost_nvme_workers	workers;
 	} u;
 
 	/* Only the commands with a fixed structure of input. */
@@ -211,6 +215,8 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 		return vn_doorbell(ctrl, &u.doorbell);
 	case VHOST_NVME_SET_POLL:
 		return vn_set_poll(ctrl, &u.poll);
+	case VHOST_NVME_SET_WORKERS:
+		return vn_ctrl_set_workers(ctrl, &u.workers);
 	case VHOST_NVME_GET_STATS:
 		return vn_get_stats(ctrl, argp);
 	default:

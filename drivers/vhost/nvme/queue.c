@@ -116,7 +116,8 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req)
 
 static int vn_cq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
 {
-	if (!arg->cqid || arg->cqid > VN_MAX_QUEUES || arg->reserved16 ||
+	if (!arg->cqid || arg->cqid > VN_MAX_QUEUES ||
+	    arg->worker >= ctrl->nr_workers ||
 	    arg->entries < 2 || arg->entries > VN_MAX_ENTRIES ||
 	    arg->irq_fd < -1 || arg->kick_fd < -1 ||
 	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
@@ -150,7 +151,8 @@ int vn_cq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
 		return -ENOMEM;
 
 	cq->ctrl = ctrl;
-	cq->worker = ctrl->workers[arg->cqid % VN_NR_WORKERS];
+	cq->worker = ctrl->workers[array_index_nospec(arg->worker,
+						      VN_MAX_WORKERS)];
 	cq->cqid = arg->cqid;
 	cq->entries = arg->entries;
 	cq->phase = 1;
@@ -175,6 +177,7 @@ int vn_cq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
 	vn_event_forget_errors(ctrl, 0, cq->cqid);
 	vn_dbbuf_attach_cq(cq);
 	ctrl->cqs[cq->cqid] = cq;
+	ctrl->nr_cqs++;
 	return 0;
 
 err_map:
@@ -203,6 +206,7 @@ void vn_cq_free(struct vn_cq *cq)
 	vn_kick_exit(&cq->kick);
 	vn_irq_forget(cq);
 	ctrl->cqs[cq->cqid] = NULL;
+	ctrl->nr_cqs--;
 	vn_map_destroy(ctrl, &cq->map);
 	if (cq->irq.ctx)
 		eventfd_ctx_put(cq->irq.ctx);

@@ -50,8 +50,8 @@
 #define VN_MIN_LBA_SHIFT	SECTOR_SHIFT
 #define VN_MAX_LBA_SHIFT	12
 
-/* Workers of one controller. Every CQ, with all its SQs, belongs to one. */
-#define VN_NR_WORKERS		1
+/* Most workers of one controller: as many locks of a kind lockdep can tell */
+#define VN_MAX_WORKERS		8
 /* Most commands in flight on one SQ: bounds its memory, not its ring */
 #define VN_MAX_INFLIGHT		1024
 /* Most commands fetched from one SQ in one pass, so that none starves others */
@@ -357,6 +357,7 @@ struct vn_op {
  * @lock: held during a pass
  * @sqs: queues to serve: @lock
  * @thread: the running thread, for telling our own context
+ * @tid: its identifier for the owner
  * @owed: CQs with entries that may need a signal: @thread's, with @lock
  * @asleep: it went to sleep, in @slept: @thread's
  * @slept: when
@@ -377,6 +378,7 @@ struct vn_worker {
 	struct mutex		lock;		/* a pass */
 	struct list_head	sqs;
 	struct task_struct	*thread;
+	pid_t			tid;
 	struct list_head	owed;
 	bool			asleep;
 	u64			slept;
@@ -416,13 +418,17 @@ struct vn_events {
  * @ref: the file, each SQ, each namespace
  * @lock: see the top of this file
  * @mm: the owner's address space, or NULL before VHOST_SET_OWNER
- * @workers: threads; start with the owner, stop with the file
+ * @workers: threads; start with the owner, stop with the file. Every CQ, with
+ *	all its SQs, belongs to one.
+ * @nr_workers: their number
+ * @poll_max_ns: their limit of polling
  * @dead: the owner was killed
  * @mem: memory table: paused workers to change
  * @sqs: by queue identifier
  * @cqs: by queue identifier
  * @ns: by namespace identifier: paused workers to change
  * @nr_sqs: SQs that exist, also those being deleted
+ * @nr_cqs: CQs that exist
  * @resetting: RESET was called and SQs still drain
  * @dbs: shadow doorbells, or no pages
  * @eis: EventIdx
@@ -436,13 +442,16 @@ struct vn_ctrl {
 	struct kref		ref;
 	struct mutex		lock;		/* outermost */
 	struct mm_struct	*mm;
-	struct vn_worker	*workers[VN_NR_WORKERS];
+	struct vn_worker	*workers[VN_MAX_WORKERS];
+	unsigned int		nr_workers;
+	u64			poll_max_ns;
 	bool			dead;
 	struct vn_mem		*mem;
 	struct vn_sq		*sqs[VN_MAX_QUEUES + 1];
 	struct vn_cq		*cqs[VN_MAX_QUEUES + 1];
 	struct vn_ns		*ns[VN_MAX_NSID + 1];
 	unsigned int		nr_sqs;
+	unsigned int		nr_cqs;
 	bool			resetting;
 	struct vn_map		dbs;
 	struct vn_map		eis;
@@ -466,6 +475,8 @@ void vn_ctrl_put(struct vn_ctrl *ctrl);
 void vn_ctrl_pause(struct vn_ctrl *ctrl);
 void vn_ctrl_resume(struct vn_ctrl *ctrl);
 int vn_ctrl_set_owner(struct vn_ctrl *ctrl);
+int vn_ctrl_set_workers(struct vn_ctrl *ctrl,
+			const struct vhost_nvme_workers *arg);
 void vn_ctrl_reset(struct vn_ctrl *ctrl);
 void vn_ctrl_owner_died(struct vn_ctrl *ctrl);
 void vn_ctrl_reset_done(struct vn_ctrl *ctrl);

@@ -235,8 +235,10 @@ static bool vn_worker_fn(void *arg)
 	u64 now;
 
 	__set_current_state(TASK_RUNNING);
-	if (unlikely(!worker->thread))
+	if (unlikely(!worker->thread)) {
+		WRITE_ONCE(worker->tid, task_pid_vnr(current));
 		WRITE_ONCE(worker->thread, current);
+	}
 	if (worker->asleep)
 		vn_worker_woken(worker);
 
@@ -314,6 +316,7 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 	if (!worker)
 		return ERR_PTR(-ENOMEM);
 	worker->ctrl = ctrl;
+	worker->poll_max_ns = ctrl->poll_max_ns;
 	spin_lock_init(&worker->wake_lock);
 	mutex_init(&worker->lock);
 	INIT_LIST_HEAD(&worker->sqs);

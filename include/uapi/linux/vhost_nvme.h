@@ -11,7 +11,7 @@
  * defines is taken from <linux/vhost.h>, with vhost's meaning:
  *
  *   VHOST_SET_OWNER      binds the controller to the caller's address space and
- *                        starts its worker thread. Every other ioctl except
+ *                        starts a worker thread. Every other ioctl except
  *                        VHOST_GET_FEATURES and VHOST_NVME_GET_CAPS needs it
  *                        first, fails with EPERM in any other process, and
  *                        with ESRCH after EVENT_WORKER_DIED.
@@ -57,7 +57,7 @@
  * @max_page_shift: largest memory page size (CC.MPS), as a power of two
  * @min_lba_shift: smallest LBA size, as a power of two
  * @max_lba_shift: largest LBA size, as a power of two
- * @reserved: zero
+ * @max_workers: most worker threads of VHOST_NVME_SET_WORKERS
  * @opcodes: bit N % 64 of word N / 64 is set if the kernel executes opcode N of
  *	the NVM command set; all others complete with Invalid Command Opcode
  *
@@ -76,7 +76,7 @@ struct vhost_nvme_caps {
 	__u8	max_page_shift;
 	__u8	min_lba_shift;
 	__u8	max_lba_shift;
-	__u32	reserved;
+	__u32	max_workers;
 	__u64	opcodes[4];
 };
 
@@ -115,7 +115,8 @@ struct vhost_nvme_ns {
  * struct vhost_nvme_cq - an I/O completion queue (Base 5.4, Create I/O
  *	Completion Queue)
  * @cqid: 1 to caps.max_queues
- * @reserved16: zero
+ * @worker: which worker serves the queue and all submission queues that complete
+ *	to it: 0 to one less than their number (see VHOST_NVME_SET_WORKERS)
  * @entries: 2 to caps.max_entries; not a 0's based value
  * @addr: guest physical address of the ring, aligned to
  *	1 << caps.min_page_shift
@@ -127,7 +128,7 @@ struct vhost_nvme_ns {
  */
 struct vhost_nvme_cq {
 	__u16	cqid;
-	__u16	reserved16;
+	__u16	worker;
 	__u32	entries;
 	__u64	addr;
 	__s32	irq_fd;
@@ -192,8 +193,8 @@ struct vhost_nvme_doorbell {
 };
 
 /**
- * struct vhost_nvme_poll - busy polling of the controller's worker
- * @poll_us: how long the worker keeps looking for new commands, in
+ * struct vhost_nvme_poll - busy polling of the controller's workers
+ * @poll_us: how long a worker keeps looking for new commands, in
  *	microseconds, before it sleeps: an upper limit, within which the window
  *	adapts. 0 (the default): it sleeps as soon as it has nothing to do.
  * @reserved: zero
@@ -203,8 +204,18 @@ struct vhost_nvme_poll {
 	__u32	reserved;
 };
 
+/**
+ * struct vhost_nvme_workers - threads that serve the queues
+ * @nr: their number, 1 (the default) to caps.max_workers
+ * @reserved: zero
+ */
+struct vhost_nvme_workers {
+	__u32	nr;
+	__u32	reserved;
+};
+
 /* What struct vhost_nvme_stats describes */
-#define VHOST_NVME_STATS_WORKER	0	/* id: 0 */
+#define VHOST_NVME_STATS_WORKER	0	/* id: a worker, counted from 0 */
 #define VHOST_NVME_STATS_SQ	1	/* id: a submission queue */
 #define VHOST_NVME_STATS_CQ	2	/* id: a completion queue */
 
@@ -230,6 +241,8 @@ struct vhost_nvme_poll {
  * @busy_passes: worker: looks that found a command
  * @poll_ns: worker: the present polling window
  * @pinned_pages: worker: pages charged to RLIMIT_MEMLOCK by the controller
+ * @tid: worker: its thread in the owner's process, for setting its CPUs; 0
+ *	before it has run for the first time
  *
  * Members that do not belong to the scope are 0. The counters are read without
  * stopping the queues.
@@ -255,9 +268,10 @@ struct vhost_nvme_stats {
 	__u64	busy_passes;
 	__u64	poll_ns;
 	__u64	pinned_pages;
+	__u64	tid;
 };
 
-#define VHOST_NVME_STATS_SIZE_V1	144
+#define VHOST_NVME_STATS_SIZE_V1	152
 
 /*
  * Events. read(2) returns as many of them as are pending and fit, in no
@@ -313,7 +327,7 @@ struct vhost_nvme_event {
  *
  * Its ring is pinned, mapped and charged to RLIMIT_MEMLOCK.
  *
- * EINVAL: a member out of range. EEXIST: cqid is in use. EFAULT: the ring is
+ * EINVAL: a member out of range, worker too. EEXIST: cqid is in use. EFAULT: the ring is
  * not wholly in the memory table, or not writable memory. EBADF: an fd is no
  * eventfd (EINVAL for an fd of another kind). ENOMEM: no memory, or
  * RLIMIT_MEMLOCK is exceeded (unless CAP_IPC_LOCK). EBUSY: a reset is not
@@ -398,5 +412,14 @@ struct vhost_nvme_event {
  * EINVAL: unknown scope, or size is too small. ENOENT: no such queue.
  */
 #define VHOST_NVME_GET_STATS	_IOWR(VHOST_VIRTIO, 0xAA, struct vhost_nvme_stats)
+
+/*
+ * VHOST_NVME_SET_WORKERS - see struct vhost_nvme_workers. Threads are created or
+ * ended until there are as many; the limit of VHOST_NVME_SET_POLL holds for all.
+ *
+ * EINVAL: nr is 0 or above caps.max_workers. EBUSY: there are queues, or a reset
+ * is not complete. ENOMEM, EAGAIN: as for creating a thread.
+ */
+#define VHOST_NVME_SET_WORKERS	_IOW(VHOST_VIRTIO, 0xAB, struct vhost_nvme_workers)
 
 #endif /* _UAPI_LINUX_VHOST_NVME_H */

@@ -189,7 +189,7 @@ TEST_F(fresh, caps_values)
 	EXPECT_LE(16, c->max_page_shift);
 	EXPECT_EQ(9, c->min_lba_shift);
 	EXPECT_LE(12, c->max_lba_shift);
-	EXPECT_EQ(0, c->reserved);
+	EXPECT_LE(1, c->max_workers);
 	EXPECT_EQ(must, c->opcodes[0] & must);
 }
 
@@ -387,6 +387,63 @@ TEST_F(owned, set_poll)
 	FAILS(EINVAL, vng_set_poll(g, g->caps.max_poll_us + 1));
 	FAILS(EINVAL, vng_set_poll(g, UINT32_MAX));
 	IOCTL_FAILS(EINVAL, g->fd, VHOST_NVME_SET_POLL, &poll);
+}
+
+/* The number of workers, while there is no queue */
+TEST_F(owned, set_workers)
+{
+	struct vhost_nvme_workers workers = { .nr = 1, .reserved = 1 };
+	struct vng *g = &self->box.g;
+	unsigned int i, j, max = g->caps.max_workers;
+	struct vhost_nvme_stats s;
+	struct vng_cq cq = {};
+
+	FAILS(EINVAL, vng_set_workers(g, 0));
+	FAILS(EINVAL, vng_set_workers(g, max + 1));
+	FAILS(EINVAL, vng_set_workers(g, UINT32_MAX));
+	IOCTL_FAILS(EINVAL, g->fd, VHOST_NVME_SET_WORKERS, &workers);
+	for (i = 1; i <= max; i++) {
+		OK(vng_set_workers(g, i));
+		for (j = 0; j < i; j++)
+			OK(vng_stats(g, VHOST_NVME_STATS_WORKER, j, &s));
+		FAILS(ENOENT, vng_stats(g, VHOST_NVME_STATS_WORKER, i, &s));
+		EXPECT_EQ(i, threads(getpid(), "vhost"));
+	}
+	/* The last one serves queues, and only those that there are. */
+	cq.worker = max;
+	FAILS(EINVAL, vng_cq_create(g, &cq, 1, 16, VNG_IEN | VNG_KICK));
+	cq.gpa = 0;
+	cq.worker = max - 1;
+	OK(vng_cq_create(g, &cq, 1, 16, VNG_IEN | VNG_KICK));
+	FAILS(EBUSY, vng_set_workers(g, 1));
+	OK(vng_cq_delete(&cq));
+	OK(vng_set_workers(g, 1));
+	EXPECT_EQ(1, threads(getpid(), "vhost"));
+}
+
+/* A worker is a thread of this process, and says which. */
+TEST_F(owned, worker_tid)
+{
+	struct vng *g = &self->box.g;
+	uint64_t end = vng_now_ms() + g->timeout_ms;
+	struct vhost_nvme_stats s[2];
+	char path[64], name[16] = "";
+	int fd;
+
+	OK(vng_set_workers(g, 2));
+	do {
+		OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s[0]));
+		OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 1, &s[1]));
+		ASSERT_GT(end, vng_now_ms());
+	} while (!s[0].tid || !s[1].tid);
+	EXPECT_NE(s[0].tid, s[1].tid);
+	snprintf(path, sizeof(path), "/proc/self/task/%llu/comm",
+		 (unsigned long long)s[1].tid);
+	fd = open(path, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_LT(0, read(fd, name, sizeof(name) - 1));
+	close(fd);
+	EXPECT_EQ(0, strncmp(name, "vhost", 5));
 }
 
 /* Statistics of what does not exist: EINVAL for a scope, ENOENT for a queue. */

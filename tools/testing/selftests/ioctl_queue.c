@@ -109,7 +109,8 @@ TEST_F(queue, cq_einval)
 	CQ_REFUSED(EINVAL, cqid, 0);
 	CQ_REFUSED(EINVAL, cqid, g->caps.max_queues + 1);
 	CQ_REFUSED(EINVAL, cqid, 0xffff);
-	CQ_REFUSED(EINVAL, reserved16, 1);
+	CQ_REFUSED(EINVAL, worker, 1);
+	CQ_REFUSED(EINVAL, worker, 0xffff);
 	CQ_REFUSED(EINVAL, entries, 0);
 	CQ_REFUSED(EINVAL, entries, 1);
 	CQ_REFUSED(EINVAL, entries, g->caps.max_entries + 1);

@@ -14,12 +14,16 @@ FIXTURE(life) {
 
 FIXTURE_VARIANT(life) {
 	unsigned int poll_us;
+	unsigned int workers;
 	bool no_shadow;
 	const char *attrs;
 };
 
 FIXTURE_VARIANT_ADD(life, sleep) { .poll_us = 0 };
 FIXTURE_VARIANT_ADD(life, poll) { .poll_us = 200 };
+/* A worker for each pair of queues */
+FIXTURE_VARIANT_ADD(life, two_sleep) { .workers = 2 };
+FIXTURE_VARIANT_ADD(life, two_poll) { .workers = 2, .poll_us = 200 };
 FIXTURE_VARIANT_ADD(life, ioctl) { .no_shadow = true };
 /* Completions come from a timer's interrupt, some time later. */
 FIXTURE_VARIANT_ADD(life, timer) {
@@ -33,6 +37,7 @@ static int pair_create(struct vng *g, struct vng_cq *cq, struct vng_sq *sq,
 	memset(sq, 0, sizeof(*sq));
 	cq->gpa = cq_gpa;
 	sq->gpa = sq_gpa;
+	cq->worker = (id - 1) % g->workers;
 	return vng_cq_create(g, cq, id, 32, VNG_IEN | VNG_KICK) ?:
 	       vng_sq_create(g, sq, id, cq, 32, VNG_KICK);
 }
@@ -45,6 +50,8 @@ FIXTURE_SETUP(life)
 	BOX_SETUP(&self->box, .no_queues = true, .poll_us = variant->poll_us,
 		  .no_shadow = variant->no_shadow, .attrs = variant->attrs);
 	ASSERT_EQ(0, load_fill(&self->box.disk));
+	if (variant->workers)
+		OK(vng_set_workers(g, variant->workers));
 	for (i = 0; i < 2; i++) {
 		self->cq_gpa[i] = vng_alloc(g, 4096, 4096);
 		self->sq_gpa[i] = vng_alloc(g, 4096, 4096);

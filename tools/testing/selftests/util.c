@@ -181,6 +181,13 @@ long thread_ticks(pid_t pid, const char *comm)
 	return thread_stats(pid, comm, &sum) ? (long)(sum.user + sum.sys) : -1;
 }
 
+int threads(pid_t pid, const char *comm)
+{
+	struct thread_stat sum;
+
+	return thread_stats(pid, comm, &sum);
+}
+
 char thread_state(pid_t pid, const char *comm)
 {
 	struct thread_stat sum;

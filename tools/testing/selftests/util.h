@@ -36,6 +36,9 @@ int module_refcount(void);
 /* User and system ticks of all threads whose name starts with @comm, or -1 */
 long thread_ticks(pid_t pid, const char *comm);
 
+/* Number of threads whose name starts with @comm */
+int threads(pid_t pid, const char *comm);
+
 /* State of the last of these threads, as 'S' for sleeping, or 0 */
 char thread_state(pid_t pid, const char *comm);
 

@@ -93,6 +93,7 @@ int vng_cq_create(struct vng *g, struct vng_cq *cq, uint16_t cqid,
 		  uint32_t entries, unsigned int flags)
 {
 	struct vhost_nvme_cq arg = { .cqid = cqid, .entries = entries };
+	uint16_t worker = cq->worker;
 	uint64_t gpa = cq->gpa;
 	int ret;
 
@@ -101,6 +102,7 @@ int vng_cq_create(struct vng *g, struct vng_cq *cq, uint16_t cqid,
 	cq->kick_fd = -1;
 	cq->g = g;
 	cq->id = cqid;
+	cq->worker = worker;
 	cq->entries = entries;
 	cq->phase = 1;
 	cq->gpa = gpa ?: vng_alloc(g, entries * sizeof(*cq->ring), 4096);
@@ -121,6 +123,7 @@ int vng_cq_create(struct vng *g, struct vng_cq *cq, uint16_t cqid,
 		*vng_cq_ei(g, cqid) = 0;
 	}
 
+	arg.worker = cq->worker;
 	arg.addr = cq->gpa;
 	arg.irq_fd = cq->irq_fd;
 	arg.kick_fd = cq->kick_fd;

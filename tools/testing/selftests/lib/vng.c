@@ -56,6 +56,7 @@ int vng_open(struct vng *g)
 	memset(g, 0, sizeof(*g));
 	g->timeout_ms = timeout ? strtoul(timeout, NULL, 0) : 10000;
 	g->page_shift = 12;
+	g->workers = 1;
 	g->fd = open(dev, O_RDWR | O_CLOEXEC);
 	if (g->fd < 0)
 		return vng_fail(g, -errno, "open %s", dev);
@@ -129,6 +130,17 @@ int vng_set_poll(struct vng *g, uint32_t poll_us)
 	struct vhost_nvme_poll poll = { .poll_us = poll_us };
 
 	return vng_ioctl(g, VHOST_NVME_SET_POLL, &poll, "SET_POLL");
+}
+
+int vng_set_workers(struct vng *g, uint32_t nr)
+{
+	struct vhost_nvme_workers workers = { .nr = nr };
+
+	int ret = vng_ioctl(g, VHOST_NVME_SET_WORKERS, &workers, "SET_WORKERS");
+
+	if (!ret)
+		g->workers = nr;
+	return ret;
 }
 
 int vng_reset(struct vng *g)

@@ -173,6 +173,7 @@ struct vng_cq;
  * @page_shift: memory page size of the guest, 12 unless changed before
  *	queues are made
  * @caps: what the kernel announced
+ * @workers: number of worker threads
  * @region: guest memory, as the next vng_mem_publish() will announce it
  * @nr_regions: used members of @region
  * @next: next free address of vng_alloc(), in the first region
@@ -189,6 +190,7 @@ struct vng {
 	unsigned int		timeout_ms;
 	unsigned int		page_shift;
 	struct vhost_nvme_caps	caps;
+	unsigned int		workers;
 	struct vng_region	region[VNG_MAX_REGIONS];
 	unsigned int		nr_regions;
 	uint64_t		next;
@@ -210,6 +212,7 @@ struct vng {
  * @head: next entry to look at
  * @phase: value of the phase bit in a new entry
  * @id: queue identifier
+ * @worker: which worker serves it
  * @irq_fd: eventfd of its interrupt or -1
  * @kick_fd: eventfd of its doorbell or -1
  * @kicks: notifications sent (kick_fd or ioctl)
@@ -225,6 +228,7 @@ struct vng_cq {
 	uint32_t		head;
 	uint16_t		phase;
 	uint16_t		id;
+	uint16_t		worker;
 	int			irq_fd;
 	int			kick_fd;
 	uint64_t		kicks;
@@ -293,6 +297,9 @@ int vng_set_ns(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
 	       uint64_t nlb, uint32_t flags);
 
 int vng_set_poll(struct vng *g, uint32_t poll_us);
+
+/* Number of worker threads, before there are queues */
+int vng_set_workers(struct vng *g, uint32_t nr);
 int vng_reset(struct vng *g);		/* returns before RESET_DONE */
 int vng_stats(struct vng *g, uint16_t scope, uint16_t id,
 	      struct vhost_nvme_stats *stats);
@@ -338,7 +345,8 @@ int vng_copy_from(struct vng *g, uint64_t gpa, void *buf, size_t size);
 
 /*
  * Create a queue with a zeroed ring from vng_alloc(), and clear its shadow
- * doorbell and EventIdx. For a ring elsewhere, set @gpa of a zeroed structure.
+ * doorbell and EventIdx. For a ring elsewhere or another worker than the first,
+ * set @gpa or @worker of a zeroed structure.
  */
 int vng_cq_create(struct vng *g, struct vng_cq *cq, uint16_t cqid,
 		  uint32_t entries, unsigned int flags);
