@@ -10,7 +10,7 @@ export KDIR CMD TIMEOUT VM QUICK
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 
-.PHONY: modules qemu demo check bench lint shell run clean help \
+.PHONY: modules qemu demo check bench cost lint shell run clean help \
 	tools images selftests fio bench-modules
 
 modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
@@ -28,6 +28,9 @@ check: selftests fio run-ready ## all tests, and lint
 
 bench: run-ready     ## the demo's table with more rounds and block sizes (QUICK=1: fewer)
 	@$t/bench.sh
+
+cost: run-ready      ## the host's instructions per I/O, counted
+	@$t/cost.sh
 
 lint: tools          ## sparse, compiler warnings, checkpatch, shellcheck
 	@mkdir -p build/check
