@@ -8,6 +8,8 @@ guest_dir=/run/guest
 guest_log=
 guest_starts=0
 guest_pid=
+# What the guest was started with
+guest_devices=()
 # What QEMU is run by, to take privileges from it
 as_user=()
 
@@ -30,12 +32,13 @@ qemu()
 # guest_args MODE: the arguments every guest gets
 guest_args()
 {
+	# loglevel: with the kernel's first line, which guest_silent() looks for
 	# shellcheck disable=SC2054 # the commas are QEMU's
 	args=(-machine q35,sata=off,usb=off,vmport=off -accel kvm -cpu host
 		-smp "${guest_cpus:-2}" -m "${guest_memory:-1G}"
 		-nodefaults -no-user-config -display none
 		-kernel /bench/vmlinuz -initrd /bench/initramfs.cpio
-		-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off cryptomgr.notests no_timer_check role=guest mode=$1 ${guest_append:-}"
+		-append "console=ttyS0 loglevel=6 panic=-1 mitigations=off cryptomgr.notests no_timer_check role=guest mode=$1 ${guest_append:-}"
 		-drive "if=none,id=root,format=raw,readonly=on,file=$(disk root)"
 		-device virtio-blk-pci,drive=root,serial=root
 		-drive "if=none,id=payload,format=raw,readonly=on,file=$(disk payload)"
@@ -55,6 +58,7 @@ guest_launch()
 {
 	local args
 
+	guest_devices=("$@")
 	guest_starts=$((guest_starts + 1))
 	guest_log=/out/guest-$guest_starts.log
 	guest_args agent
@@ -84,8 +88,30 @@ agent_line()
 	done
 }
 
+# True if the guest's kernel has not come as far as its first line, which it
+# prints before it knows of any device.
+guest_silent()
+{
+	local deadline=$((SECONDS + $1))
+
+	until [ -s "$guest_log" ]; do
+		kill -0 "$guest_pid" 2>/dev/null || return 1
+		[ $SECONDS -lt $deadline ] || return 0
+		sleep 0.2
+	done
+	return 1
+}
+
 guest_ready()
 {
+	# A nested guest rarely hangs at its very start where SVM is emulated.
+	if guest_silent 60; then
+		# Not where t() would hide it
+		echo "# no line from the guest in 60 s: starting it once more" \
+			>/dev/hvc0
+		guest_kill
+		guest_launch "${guest_devices[@]}"
+	fi
 	while agent_line 180; do
 		if [ "$line" = "agent: ready" ]; then
 			return 0
