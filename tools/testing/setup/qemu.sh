@@ -82,7 +82,8 @@ build()
 	if [ ! -e "$obj/build.ninja" ]; then
 		(cd "$obj" && "$src/configure" "${configure_args[@]}")
 	fi
-	ninja -C "$obj" -j "$(nproc)" qemu-system-x86_64 qemu-img
+	ninja -C "$obj" -j "$(nproc)" qemu-system-x86_64 qemu-img \
+		storage-daemon/qemu-storage-daemon
 }
 
 # QEMU looks for its data in a qemu-bundle beside the program.
@@ -93,7 +94,8 @@ collect()
 	rm -rf "$out"
 	mkdir -p "$data"
 	cp "$fw"/*.bin "$data"
-	cp "$obj/qemu-system-x86_64" "$obj/qemu-img" "$out"
+	cp "$obj/qemu-system-x86_64" "$obj/qemu-img" \
+		"$obj/storage-daemon/qemu-storage-daemon" "$out"
 	cp "$src/include/qemu/qemu-plugin.h" "$out"
 	echo "$stamp" >"$out/stamp"
 }

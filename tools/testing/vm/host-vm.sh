@@ -36,6 +36,7 @@ make_payload()
 	fi
 	cp -r "$BUILD/qemu/qemu-bundle" "$p/qemu"
 	strip -o "$p/qemu/qemu-system-x86_64" "$qemu"
+	strip -o "$p/qemu/qemu-storage-daemon" "$BUILD/qemu/qemu-storage-daemon"
 	# The root image need not know what QEMU is linked with.
 	ldd "$qemu" | awk '$3 ~ /^\// { print $3 }' |
 		grep -vE '/(libc|libm|ld-linux[^/]*)\.so' | while read -r lib; do
