@@ -397,6 +397,7 @@ int vn_sq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg)
 	sq->page_shift = arg->page_shift;
 	refcount_set(&sq->ref, 1);
 	init_llist_head(&sq->done);
+	INIT_LIST_HEAD(&sq->active);
 	INIT_WORK(&sq->free_work, vn_sq_free_work);
 
 	err = vn_sq_alloc_reqs(sq);
@@ -448,6 +449,7 @@ void vn_sq_detach(struct vn_sq *sq)
 	vn_kick_exit(&sq->kick);
 	mutex_lock(&worker->lock);
 	list_del(&sq->node);
+	list_del_init(&sq->active);
 	mutex_unlock(&worker->lock);
 	vn_sq_put(sq);
 }

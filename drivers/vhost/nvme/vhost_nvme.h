@@ -56,6 +56,10 @@
 #define VN_MAX_INFLIGHT		1024
 /* Most commands fetched from one SQ in one pass, so that none starves others */
 #define VN_SQ_BATCH		32
+/* An SQ that was empty in as many passes is not looked at in each of them ... */
+#define VN_SQ_MISSES		16
+/* ... but after as many commands of others, and when these have none. */
+#define VN_SCAN_COMMANDS	32
 /* Most pieces of one command's data: an offset in the first page adds one */
 #define VN_MAX_PAGES		(VN_MAX_TRANSFER / VHOST_PAGE_SIZE + 1)
 /* Requests hold this many data segments without an allocation */
@@ -222,6 +226,8 @@ struct vn_cq {
  *
  * The worker's, under worker->lock:
  * @node: in worker->sqs while the queue is served
+ * @active: in worker->active while it has commands now and then
+ * @misses: passes since it had one
  * @db: SQ tail doorbell
  * @head: next entry to fetch; also read for the SQHD of completions
  * @idle: requests ready for use
@@ -252,6 +258,8 @@ struct vn_sq {
 	bool			deleting;
 
 	struct list_head	node;
+	struct list_head	active;
+	unsigned int		misses;
 	struct vn_db		db;
 	u32			head;
 	struct llist_node	*idle;
@@ -356,6 +364,8 @@ struct vn_op {
  * @killed: the thread ends by itself: @wake_lock
  * @lock: held during a pass
  * @sqs: queues to serve: @lock
+ * @active: those of them to look at in each pass: @lock
+ * @unscanned: commands found since the others were looked at: @lock
  * @thread: the running thread, for telling our own context
  * @tid: its identifier for the owner
  * @owed: CQs with entries that may need a signal: @thread's, with @lock
@@ -377,6 +387,8 @@ struct vn_worker {
 	bool			killed;
 	struct mutex		lock;		/* a pass */
 	struct list_head	sqs;
+	struct list_head	active;
+	unsigned int		unscanned;
 	struct task_struct	*thread;
 	pid_t			tid;
 	struct list_head	owed;

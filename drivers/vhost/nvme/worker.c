@@ -41,8 +41,8 @@ static void vn_sq_fetch(struct vn_sq *sq, struct vn_batch *batch, u32 max)
 	sq->commands += batch->nr;
 }
 
-/* Returns whether it found a command. */
-static bool vn_sq_serve(struct vn_sq *sq)
+/* Returns how many commands it found. */
+static unsigned int vn_sq_serve(struct vn_sq *sq)
 {
 	struct vn_batch batch;
 	struct blk_plug plug;
@@ -50,13 +50,13 @@ static bool vn_sq_serve(struct vn_sq *sq)
 	u32 tail, n;
 
 	if (unlikely(sq->failed || sq->cq->failed))
-		return false;
+		return 0;
 	if (unlikely(!vn_db_read(&sq->db, sq->entries, &tail))) {
 		vn_sq_fail(sq);
-		return false;
+		return 0;
 	}
 	if (tail == sq->head)
-		return false;
+		return 0;
 
 	n = tail - sq->head;
 	if (tail < sq->head)
@@ -66,14 +66,14 @@ static bool vn_sq_serve(struct vn_sq *sq)
 		if (!sq->waiting)
 			sq->cq->full++;
 		sq->waiting = true;
-		return false;
+		return 0;
 	}
 	sq->waiting = false;
 
 	batch.nr = 0;
 	vn_sq_fetch(sq, &batch, n);
 	if (!batch.nr)
-		return false;
+		return 0;
 	vn_db_quiet(&sq->db, sq->head, sq->entries);
 
 	for (i = 0; i < batch.nr; i++)
@@ -84,19 +84,54 @@ static bool vn_sq_serve(struct vn_sq *sq)
 		vn_nvm_issue(batch.reqs[i]);
 	blk_finish_plug(&plug);
 	vn_irq_settle(sq->cq, ktime_get_ns());
-	return true;
+	return batch.nr;
+}
+
+/*
+ * Queues without commands are looked at now and then: the cost of a command does
+ * not grow with their number, and the wait of their first one is bounded.
+ */
+static unsigned int vn_worker_scan(struct vn_worker *worker)
+{
+	unsigned int n, found = 0;
+	struct vn_sq *sq;
+
+	list_for_each_entry(sq, &worker->sqs, node) {
+		if (!list_empty(&sq->active))
+			continue;
+		n = vn_sq_serve(sq);
+		if (!n)
+			continue;
+		found += n;
+		sq->misses = 0;
+		list_add_tail(&sq->active, &worker->active);
+	}
+	/* Each in its turn is first at the entries of a CQ that they share. */
+	list_rotate_left(&worker->sqs);
+	return found;
 }
 
 static bool vn_worker_pass(struct vn_worker *worker)
 {
-	struct vn_sq *sq;
-	bool busy = false;
+	unsigned int n, found = 0;
+	struct vn_sq *sq, *next;
 
 	mutex_lock(&worker->lock);
-	list_for_each_entry(sq, &worker->sqs, node)
-		busy |= vn_sq_serve(sq);
-	/* Each in its turn is first at the entries of a CQ that they share. */
-	list_rotate_left(&worker->sqs);
+	list_for_each_entry_safe(sq, next, &worker->active, active) {
+		n = vn_sq_serve(sq);
+		found += n;
+		if (n)
+			sq->misses = 0;
+		else if (++sq->misses == VN_SQ_MISSES)
+			list_del_init(&sq->active);
+	}
+	list_rotate_left(&worker->active);
+
+	worker->unscanned += found;
+	if (!found || worker->unscanned >= VN_SCAN_COMMANDS) {
+		worker->unscanned = 0;
+		found += vn_worker_scan(worker);
+	}
 	if (!list_empty(&worker->owed)) {
 		if (need_resched())
 			vn_irq_flush(worker);
@@ -106,8 +141,8 @@ static bool vn_worker_pass(struct vn_worker *worker)
 	mutex_unlock(&worker->lock);
 
 	worker->passes++;
-	worker->busy_passes += busy;
-	return busy;
+	worker->busy_passes += !!found;
+	return found;
 }
 
 /*
@@ -320,6 +355,7 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 	spin_lock_init(&worker->wake_lock);
 	mutex_init(&worker->lock);
 	INIT_LIST_HEAD(&worker->sqs);
+	INIT_LIST_HEAD(&worker->active);
 	INIT_LIST_HEAD(&worker->owed);
 
 	task = vn_task_create(vn_worker_fn, vn_worker_killed, worker,
