@@ -13,6 +13,7 @@
 #define VN_FEATURES	0ULL
 
 struct workqueue_struct *vn_wq;
+struct bio_set vn_bio_set;
 
 static long vn_set_features(const u64 __user *arg)
 {
@@ -327,12 +328,23 @@ static int __init vn_init(void)
 {
 	int err;
 
+	err = bioset_init(&vn_bio_set, BIO_POOL_SIZE, 0, 0);
+	if (err)
+		return err;
 	vn_wq = alloc_workqueue("vhost-nvme", WQ_UNBOUND, 0);
-	if (!vn_wq)
-		return -ENOMEM;
+	if (!vn_wq) {
+		err = -ENOMEM;
+		goto err_bio_set;
+	}
 	err = misc_register(&vn_misc);
 	if (err)
-		destroy_workqueue(vn_wq);
+		goto err_wq;
+	return 0;
+
+err_wq:
+	destroy_workqueue(vn_wq);
+err_bio_set:
+	bioset_exit(&vn_bio_set);
 	return err;
 }
 module_init(vn_init);
@@ -341,6 +353,7 @@ static void __exit vn_exit(void)
 {
 	misc_deregister(&vn_misc);
 	destroy_workqueue(vn_wq);
+	bioset_exit(&vn_bio_set);
 }
 module_exit(vn_exit);
 

@@ -136,6 +136,59 @@ static void vn_bio_end_io(struct bio *bio)
 	vn_req_complete(req);
 }
 
+/* As much from the bio's start as the disk takes at once, in bytes */
+static unsigned int vn_bio_max_bytes(const struct bio *bio,
+				     const struct queue_limits *lim)
+{
+	sector_t start = bio->bi_iter.bi_sector;
+	unsigned int max = lim->max_sectors, pbs;
+
+	if (lim->chunk_sectors)
+		max = min(max, blk_boundary_sectors_left(start,
+							 lim->chunk_sectors));
+	/* The next piece starts with a physical block if possible. */
+	pbs = lim->physical_block_size >> SECTOR_SHIFT;
+	if (max > pbs)
+		max -= (start + max) & (pbs - 1);
+	return max << SECTOR_SHIFT;
+}
+
+/*
+ * The block layer does not split a bio that must not wait, but fails it. So what
+ * is beyond the limits of the disk is split here. If that needs memory that
+ * is not there, what remains fails as if it had had to wait: then the whole
+ * command is done once more where it may.
+ */
+static void vn_bio_submit(struct bio *bio)
+{
+	const struct queue_limits *lim = &bdev_get_queue(bio->bi_bdev)->limits;
+	struct bio *piece;
+	unsigned int segs;
+	int sectors;
+
+	if (!(bio->bi_opf & REQ_NOWAIT) || bio->bi_iter.bi_size <= PAGE_SIZE) {
+		submit_bio(bio);
+		return;
+	}
+	for (;;) {
+		bio->bi_opf &= ~REQ_NOWAIT;
+		sectors = bio_split_rw_at(bio, lim, &segs,
+					  vn_bio_max_bytes(bio, lim));
+		bio->bi_opf |= REQ_NOWAIT;
+		if (sectors <= 0)
+			break;
+		piece = bio_split(bio, sectors, GFP_NOWAIT, &vn_bio_set);
+		if (IS_ERR_OR_NULL(piece)) {
+			bio->bi_status = BLK_STS_AGAIN;
+			bio_endio(bio);
+			return;
+		}
+		bio_chain(piece, bio);
+		submit_bio(piece);
+	}
+	submit_bio(bio);
+}
+
 /*
  * The worker does not wait: hence REQ_NOWAIT, and REQ_IDLE with REQ_SYNC, which
  * together keep writeback throttling away.
@@ -172,7 +225,7 @@ static void vn_bio_issue(struct vn_req *req)
 		bio->bi_iter.bi_sector = vn_sector(ns, le64_to_cpu(rw->slba));
 	bio->bi_private = req;
 	bio->bi_end_io = vn_bio_end_io;
-	submit_bio(bio);
+	vn_bio_submit(bio);
 }
 
 /* Read with FUA: what the disk has cached is committed first. */

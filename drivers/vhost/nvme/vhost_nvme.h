@@ -478,6 +478,8 @@ struct vn_ctrl {
 
 /* Teardown, and completions that must sleep; each may wait for its own disk */
 extern struct workqueue_struct *vn_wq;
+/* For pieces of bios that are beyond a disk's limits */
+extern struct bio_set vn_bio_set;
 
 /* ctrl.c */
 struct vn_ctrl *vn_ctrl_create(void);

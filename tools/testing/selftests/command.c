@@ -632,4 +632,68 @@ TEST_F(cmd, any_cid)
 	}
 }
 
+FIXTURE(limits) {
+	struct box box;
+	uint64_t buf;
+};
+
+FIXTURE_VARIANT(limits) {
+	const char *attrs;
+};
+
+FIXTURE_VARIANT_ADD(limits, none) { NULL };
+FIXTURE_VARIANT_ADD(limits, sectors_8) { "max_sectors=8" };
+FIXTURE_VARIANT_ADD(limits, sectors_20) { "max_sectors=20" };
+FIXTURE_VARIANT_ADD(limits, sectors_255) { "max_sectors=255" };
+FIXTURE_VARIANT_ADD(limits, timer) {
+	"max_sectors=40 irqmode=2 completion_nsec=100000",
+};
+FIXTURE_VARIANT_ADD(limits, bio) { "max_sectors=40 queue_mode=0" };
+
+FIXTURE_SETUP(limits)
+{
+	BOX_SETUP(&self->box, .attrs = variant->attrs);
+	self->buf = vng_alloc(&self->box.g, 2 * MIB, 4096);
+	ASSERT_NE(0, self->buf);
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	box_stop(&self->box);
+}
+
+/* Transfers beyond what the disk takes at once, from where it likes and not */
+TEST_F(limits, split)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	size_t size[] = { 4096, 8192, 10240, 65536, 130560, 131072, 524288,
+			  MIB - 512, MIB };
+	unsigned int i, at;
+	void *p = vng_ptr(g, self->buf, MIB);
+	struct vhost_nvme_stats s;
+
+	for (at = 0; at < 8; at += 3) {
+		for (i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
+			uint64_t seed = at * 100 + i + 1;
+
+			pattern_fill(p, size[i], seed);
+			STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, at,
+				     size[i] / 512, 0));
+			EXPECT_EQ(-1, disk_check(b, at, size[i], seed));
+			ASSERT_EQ(0, disk_fill(b, at, size[i], seed + 50));
+			memset(p, 0xee, MIB);
+			STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, at,
+				     size[i] / 512, 0));
+			EXPECT_EQ(-1, pattern_check(p, size[i], seed + 50));
+			EXPECT_EQ(-1, mem_check((char *)p + size[i], 0xee,
+						MIB - size[i]));
+		}
+	}
+	/* None had to be done once more for it. */
+	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
+	EXPECT_EQ(0, s.retries);
+	EXPECT_EQ(0, s.errors);
+}
+
 TEST_HARNESS_MAIN
