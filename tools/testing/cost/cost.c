@@ -162,13 +162,28 @@ static void pin_worker(void)
 		errx(1, "%d worker threads instead of one", found);
 }
 
+/* The machine's clock counts instructions. */
+static uint64_t started, stopped;
+
+static void start(void)
+{
+	MARK(MARK_START);
+	started = __builtin_ia32_rdtsc();
+}
+
+static void stop(void)
+{
+	stopped = __builtin_ia32_rdtsc();
+	MARK(MARK_STOP);
+}
+
 static void describe(const struct work *w, bool idle)
 {
 	static const char * const kinds[] = { "guest", "uring", "sqpoll" };
 
-	printf("{\"name\": \"%s\", \"kind\": \"%s\", \"idle\": %d, \"batch\": %u, \"ios\": %u, \"bytes\": %u",
-	       w->name, kinds[w->kind], idle, w->batch, idle ? 0 : w->ios,
-	       w->bytes);
+	printf("{\"name\": \"%s\", \"kind\": \"%s\", \"ios\": %u, \"clock\": %llu",
+	       w->name, kinds[w->kind], idle ? 0 : w->ios,
+	       (unsigned long long)(stopped - started));
 }
 
 /*
@@ -292,14 +307,14 @@ static void guest_window(struct guest *t, const struct work *w, bool idle)
 
 	guest_stats(t, &worker[0], &cq[0]);
 	if (idle) {
-		MARK(MARK_START);
+		start();
 		for (i = 0; i < IDLE_LOOKS; i++)
 			relax();
-		MARK(MARK_STOP);
+		stop();
 	} else {
-		MARK(MARK_START);
+		start();
 		guest_run(t, w, w->ios);
-		MARK(MARK_STOP);
+		stop();
 	}
 	guest_stats(t, &worker[1], &cq[1]);
 	describe(w, idle);
@@ -415,16 +430,16 @@ static void uring_work(const struct work *w, int disk)
 
 	uring_open(&ring, w, disk);
 	uring_run(&ring, w, 32 * w->batch);
-	MARK(MARK_START);
+	start();
 	uring_run(&ring, w, w->ios);
-	MARK(MARK_STOP);
+	stop();
 	describe(w, false);
 	printf("}\n");
 
-	MARK(MARK_START);
+	start();
 	for (i = 0; w->kind == SQPOLL && i < 8; i++)
 		relax();
-	MARK(MARK_STOP);
+	stop();
 	describe(w, true);
 	printf("}\n");
 	io_uring_queue_exit(&ring);

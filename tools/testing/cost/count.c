@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * count - a TCG plugin that counts the kernel instructions which the emulated
+ * count - a TCG plugin that counts the instructions which the emulated
  * machine executes while a program in it asks for it (mark.h)
  *
  *	-plugin count.so,out=FILE
@@ -10,14 +10,16 @@
  * a module can be told apart by where the module called it, without unwinding
  * any stack. FILE has, in text:
  *
- *	B id address sizes ret		a block: the sizes of its instructions,
- *					whether a return ends it
+ *	B id address sizes kind		a block: the sizes of its instructions;
+ *					kind: "ret" if a return ends it, "again"
+ *					if it repeats a string instruction, "-"
  *	S id callee			a call site: the block it first led to
  *	C cpu site block count		cpu 0: the one that started the window;
- *					site 0: none; block 0: user space
+ *					site 0: none
  *	E				end of one window
  *
- * A repeated string instruction counts once, as processors count it.
+ * A repeated string instruction (REP MOVS ...) is one instruction, as processors
+ * count it; what it does after the first time is in a block "again".
  */
 #include <glib.h>
 #include <stdio.h>
@@ -52,6 +54,7 @@ struct block {
 	bool			rep;		/* only a repeated string instruction */
 	bool			ret;
 	bool			known;		/* the file has it */
+	struct block		*again;		/* of a rep */
 	char			*sizes;
 };
 
@@ -68,7 +71,6 @@ static FILE *out;
 static struct qemu_plugin_register *gs_base, *kernel_gs_base;
 static struct cpu cpus[MAX_CPUS];
 static unsigned int nr_cpus;
-static struct block user;
 static GPtrArray *touched;	/* blocks with counts */
 static unsigned int nr_blocks;
 static bool active;
@@ -109,13 +111,12 @@ static void count(struct block *b)
 {
 	unsigned int index = this_cpu();
 	struct cpu *cpu = &cpus[index];
-	const struct block *site = b->module || b == &user ? NULL : cpu->site;
+	const struct block *site = b->module || b->pc < KERNEL ? NULL : cpu->site;
 	struct count *c;
 
 	if (b->rep && cpu->previous && cpu->previous->last == b->pc)
-		return;
-	if (cpu->site && cpu->previous == cpu->site && !cpu->site->callee &&
-	    b != &user)
+		b = b->again;
+	if (cpu->site && cpu->previous == cpu->site && !cpu->site->callee)
 		cpu->site->callee = b;
 	cpu->previous = b;
 	if (b->module)
@@ -144,10 +145,11 @@ static void block_exec(unsigned int index, void *arg)
 
 static void define(struct block *b)
 {
-	if (b->known || b == &user)
+	if (b->known)
 		return;
 	b->known = true;
-	fprintf(out, "B %u %" PRIx64 " %s %d\n", b->id, b->pc, b->sizes, b->ret);
+	fprintf(out, "B %u %" PRIx64 " %s %s\n", b->id, b->pc, b->sizes,
+		b->ret ? "ret" : b->rep && !b->again ? "again" : "-");
 }
 
 static void finish_block(gpointer data, gpointer arg)
@@ -243,16 +245,18 @@ static struct block *new_block(struct qemu_plugin_tb *tb)
 	qemu_plugin_insn_data(insn, bytes, sizeof(bytes));
 	b->rep = n == 1 && is_rep(bytes, size);
 	b->ret = bytes[0] == 0xc3;
+	if (b->rep) {
+		b->again = g_memdup2(b, sizeof(*b));
+		b->again->id = ++nr_blocks;
+	}
 	return b;
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
-	struct block *b = &user;
+	struct block *b = new_block(tb);
 
-	if (qemu_plugin_tb_vaddr(tb) >= KERNEL)
-		b = new_block(tb);
-	else
+	if (b->pc < KERNEL)
 		translate_marks(tb);
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, block_exec,
 					     QEMU_PLUGIN_CB_R_REGS, b);
