@@ -164,9 +164,8 @@ static void finish_block(gpointer data, gpointer arg)
 	}
 	while ((c = b->counts)) {
 		b->counts = c->next;
-		if (arg)
-			fprintf(out, "C %u %u %u %" PRIu64 "\n", c->cpu,
-				c->site ? c->site->id : 0, b->id, c->n);
+		fprintf(out, "C %u %u %u %" PRIu64 "\n", c->cpu,
+			c->site ? c->site->id : 0, b->id, c->n);
 		g_free(c);
 	}
 }
@@ -182,7 +181,7 @@ static void mark_start(unsigned int index, void *arg)
 static void mark_stop(unsigned int index, void *arg)
 {
 	active = false;
-	g_ptr_array_foreach(touched, finish_block, (void *)1);
+	g_ptr_array_foreach(touched, finish_block, NULL);
 	g_ptr_array_set_size(touched, 0);
 	fprintf(out, "E\n");
 	fflush(out);
