@@ -70,7 +70,7 @@ PAGES = re.compile(
 # For io_uring: helpers that the block layer calls, but for a few
 HELPER = re.compile(r"_*(rcu_read_(un)?lock|ktime_get|read_tsc|find_\w*bit|I_BDEV)")
 
-OURS = ["fetch", "decode", "map", "submit", "complete", "signal", "pass"]
+OURS = ["fetch", "decode", "map", "submit", "complete", "signal", "pass", "rest"]
 URING = ["io_uring", "pages"]
 NOISE = ["idle", "string", "tick", "other"]
 
@@ -140,7 +140,7 @@ class Symbols:
                 category = FILES.get(file)
             if category:
                 return category, function
-        return "other", self.at(address)[0]
+        return "rest", self.at(address)[0]
 
 
 class Block:
@@ -377,7 +377,7 @@ class Report:
         total = collections.Counter()
         for name in self.names("guest-.*"):
             for (category, function), n in self.counts.per_io(name).items():
-                if category == "other":
+                if category in ("rest", "other"):
                     total[function] = max(total[function], n)
         print("not attributed, at most")
         for function, n in total.most_common(20):
