@@ -162,7 +162,6 @@ static void vn_ctrl_free_work(struct work_struct *work)
 	destroy_workqueue(ctrl->blocking_wq);
 	for (i = 0; i < ctrl->nr_workers; i++)
 		kfree(ctrl->workers[i]);
-	vn_mem_free(ctrl->mem);
 	if (ctrl->mm)
 		mmdrop(ctrl->mm);
 	kfree(ctrl);
@@ -206,6 +205,7 @@ static void vn_ctrl_let_go(struct vn_ctrl *ctrl)
 	for (i = 1; i <= VN_MAX_NSID; i++)
 		if (ctrl->ns[i])
 			vn_ns_remove(ctrl, i);
+	vn_mem_drop(ctrl);
 }
 
 static void vn_ctrl_dead_work(struct work_struct *work)
@@ -421,6 +421,9 @@ void vn_ctrl_reset(struct vn_ctrl *ctrl)
 		if (ctrl->cqs[i])
 			vn_kick_exit(&ctrl->cqs[i]->kick);
 	}
+	for (i = 1; i <= VN_MAX_QUEUES; i++)
+		if (ctrl->cqs[i])
+			vn_irq_off(ctrl->cqs[i]);
 	vn_dbbuf_detach(ctrl);
 	/* Now no worker looks at a queue any more that could fail. */
 	vn_event_drop_queues(ctrl);

@@ -154,8 +154,8 @@ u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len)
 }
 
 /* One segment stays within one folio, so that one check covers it. */
-static void vn_data_add_page(struct vn_req *req, struct page *page,
-			     unsigned int off, unsigned int len)
+static void vn_data_add_segment(struct vn_req *req, struct page *page,
+				unsigned int off, unsigned int len)
 {
 	struct bio_vec *bv = &req->bv[req->nr_bv];
 	unsigned int end;
@@ -173,13 +173,36 @@ static void vn_data_add_page(struct vn_req *req, struct page *page,
 	req->nr_bv++;
 }
 
+/* Pages that follow one another in a folio are one segment. */
+static void vn_data_add_pages(struct vn_req *req, struct page **pages,
+			      unsigned int off, u64 len)
+{
+	unsigned long i, left;
+	struct folio *folio;
+	u64 n;
+
+	while (len) {
+		folio = page_folio(pages[0]);
+		left = folio_nr_pages(folio) - folio_page_idx(folio, pages[0]);
+		n = PAGE_SIZE - off;
+		for (i = 1; n < len && i < left && pages[i] == pages[0] + i; i++)
+			n += PAGE_SIZE;
+		n = min(n, len);
+		vn_data_add_segment(req, pages[0], off, n);
+		pages += i;
+		len -= n;
+		off = 0;
+	}
+}
+
 /* Pins len bytes at uaddr, which are contiguous in the owner's memory. */
 static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
 {
 	struct page **pages = req->sq->cq->worker->pages;
 	unsigned int gup = vn_req_is_read(req) ? FOLL_WRITE : 0;
-	unsigned int off, n, i;
+	unsigned int off;
 	int nr;
+	u64 n;
 
 	while (len) {
 		off = offset_in_page(uaddr);
@@ -188,28 +211,36 @@ static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
 					 gup, pages);
 		if (nr <= 0)
 			return NVME_SC_DATA_XFER_ERROR;
-		for (i = 0; i < nr; i++) {
-			n = min_t(u64, len, PAGE_SIZE - off);
-			vn_data_add_page(req, pages[i], off, n);
-			uaddr += n;
-			len -= n;
-			off = 0;
-		}
+		n = min(len, (u64)nr * PAGE_SIZE - off);
+		vn_data_add_pages(req, pages, off, n);
+		uaddr += n;
+		len -= n;
 	}
 	return NVME_SC_SUCCESS;
 }
 
 static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 {
+	const struct vn_region *r;
 	u64 uaddr, run;
 	u16 status;
 
 	while (len) {
-		if (!vn_mem_find(req->sq->ctrl->mem, gpa, len, &uaddr, &run))
+		r = vn_mem_region(req->sq->ctrl->mem, gpa);
+		if (!r)
 			return NVME_SC_DATA_XFER_ERROR;
-		status = vn_data_pin(req, uaddr, run);
-		if (status)
-			return status;
+		run = min(len, r->size - (gpa - r->gpa));
+		uaddr = r->uaddr + (gpa - r->gpa);
+		if (r->pin) {
+			vn_data_add_pages(req, r->pin->pages +
+					  (uaddr >> PAGE_SHIFT) -
+					  (r->uaddr >> PAGE_SHIFT),
+					  offset_in_page(uaddr), run);
+		} else {
+			status = vn_data_pin(req, uaddr, run);
+			if (status)
+				return status;
+		}
 		gpa += run;
 		len -= run;
 	}
@@ -315,12 +346,16 @@ static void vn_data_set_dirty(struct vn_req *req)
  * vn_data_dirty - did nobody clean the pages while the disk wrote to them?
  * @req: a Read command
  *
+ * Pages that are pinned for long are marked when that ends.
+ *
  * Context: any.
  */
 bool vn_data_dirty(const struct vn_req *req)
 {
 	unsigned int i;
 
+	if (req->mem)
+		return true;
 	for (i = 0; i < req->nr_bv; i++)
 		if (!folio_test_dirty(page_folio(req->bv[i].bv_page)))
 			return false;
@@ -345,6 +380,10 @@ u16 vn_data_map(struct vn_req *req, u32 len)
 	u16 status;
 
 	req->len = len;
+	if (req->sq->ctrl->mem && req->sq->ctrl->mem->pinned) {
+		req->mem = req->sq->ctrl->mem;
+		percpu_ref_get(&req->mem->ref);
+	}
 	req->bv = req->inline_bv;
 	if (max > VN_INLINE_BVECS) {
 		req->bv = kmalloc_array(max, sizeof(*req->bv),
@@ -356,7 +395,7 @@ u16 vn_data_map(struct vn_req *req, u32 len)
 	status = vn_data_pin_prps(req);
 	if (status)
 		return status;
-	if (vn_req_is_read(req))
+	if (vn_req_is_read(req) && !req->mem)
 		vn_data_set_dirty(req);
 
 	if (vn_data_needs_bounce(req)) {
@@ -418,12 +457,16 @@ void vn_data_unmap(struct vn_req *req, bool redirty)
 	struct bio_vec *bv;
 	unsigned int i, n;
 
-	for (i = 0; i < req->nr_bv; i++) {
+	for (i = 0; i < req->nr_bv && !req->mem; i++) {
 		bv = &req->bv[i];
 		n = DIV_ROUND_UP(bv->bv_offset + bv->bv_len, PAGE_SIZE);
 		unpin_user_page_range_dirty_lock(bv->bv_page, n, redirty);
 	}
 	req->nr_bv = 0;
+	if (req->mem) {
+		percpu_ref_put(&req->mem->ref);
+		req->mem = NULL;
+	}
 	if (req->bounce)
 		vn_bounce_free(req);
 	if (req->bv != req->inline_bv)

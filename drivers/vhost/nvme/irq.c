@@ -48,14 +48,17 @@ void vn_irq_init(struct vn_cq *cq)
 }
 
 /**
- * vn_irq_forget - a CQ is about to be freed: what it owes is of no interest
- * @cq: the queue; nothing is posted to it any more
+ * vn_irq_off - a CQ goes: its interrupt is of no interest any more
+ * @cq: the queue; none of its SQs is served
+ *
+ * Its head is not looked at any more either: the doorbells may go.
  *
  * Context: process context; waits for one pass of the worker.
  */
-void vn_irq_forget(struct vn_cq *cq)
+void vn_irq_off(struct vn_cq *cq)
 {
 	mutex_lock(&cq->worker->lock);
+	WRITE_ONCE(cq->irq.off, true);
 	list_del_init(&cq->irq.node);
 	mutex_unlock(&cq->worker->lock);
 }
@@ -180,7 +183,7 @@ void vn_irq_post(struct vn_cq *cq)
 {
 	struct vn_irq *irq = &cq->irq;
 
-	if (!irq->ctx)
+	if (!irq->ctx || unlikely(READ_ONCE(irq->off)))
 		return;
 	if (!vn_worker_is_current(cq->worker)) {
 		vn_irq_signal(irq);

@@ -9,19 +9,24 @@
 
 #include "vhost_nvme.h"
 
-/* No feature bits so far; VHOST_GET_FEATURES shows these. */
-#define VN_FEATURES	0ULL
+/* What VHOST_GET_FEATURES shows */
+#define VN_FEATURES	BIT_ULL(VHOST_NVME_F_PIN)
 
 struct workqueue_struct *vn_wq;
 struct bio_set vn_bio_set;
 
-static long vn_set_features(const u64 __user *arg)
+static long vn_set_features(struct vn_ctrl *ctrl, const u64 __user *arg)
 {
 	u64 features;
 
 	if (copy_from_user(&features, arg, sizeof(features)))
 		return -EFAULT;
-	return features & ~VN_FEATURES ? -EOPNOTSUPP : 0;
+	if (features & ~VN_FEATURES)
+		return -EOPNOTSUPP;
+	if (ctrl->mem)
+		return -EBUSY;
+	ctrl->pin = features & BIT_ULL(VHOST_NVME_F_PIN);
+	return 0;
 }
 
 static long vn_get_features(u64 __user *arg)
@@ -194,7 +199,7 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 
 	switch (cmd) {
 	case VHOST_SET_FEATURES:
-		return vn_set_features(argp);
+		return vn_set_features(ctrl, argp);
 	case VHOST_SET_MEM_TABLE:
 		return vn_mem_set(ctrl, argp);
 	case VHOST_NVME_SET_NS:

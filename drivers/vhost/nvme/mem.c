@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Guest memory: the table of VHOST_SET_MEM_TABLE, reading through it, and
- * ranges that stay pinned and mapped while a queue or doorbell buffer lives.
+ * Guest memory: the table of VHOST_SET_MEM_TABLE, pinned as a whole if userspace
+ * wants that, reading through it, and ranges that stay pinned and mapped while
+ * a queue or doorbell buffer lives.
  */
 
 #include <linux/bsearch.h>
@@ -12,27 +13,8 @@
 
 #include "vhost_nvme.h"
 
-/**
- * struct vn_region - guest memory that is contiguous for guest and owner
- * @gpa: guest physical address
- * @size: bytes, not 0; neither @gpa nor @uaddr wrap
- * @uaddr: address in the owner's address space
- */
-struct vn_region {
-	u64	gpa;
-	u64	size;
-	u64	uaddr;
-};
-
-/**
- * struct vn_mem - a memory table; never changes
- * @nr: number of regions
- * @regions: by ascending gpa, not overlapping
- */
-struct vn_mem {
-	unsigned int		nr;
-	struct vn_region	regions[] __counted_by(nr);
-};
+/* Pages to pin at once */
+#define VN_PIN_CHUNK	32768UL
 
 static int vn_region_cmp(const void *a, const void *b)
 {
@@ -52,6 +34,21 @@ static int vn_region_lookup(const void *key, const void *elt)
 }
 
 /**
+ * vn_mem_region - the region of an address
+ * @mem: table, may be NULL
+ * @gpa: guest physical address
+ *
+ * Return: the region, or NULL if there is none.
+ */
+const struct vn_region *vn_mem_region(const struct vn_mem *mem, u64 gpa)
+{
+	if (!mem)
+		return NULL;
+	return bsearch(&gpa, mem->regions, mem->nr, sizeof(mem->regions[0]),
+		       vn_region_lookup);
+}
+
+/**
  * vn_mem_find - where the owner has guest memory
  * @mem: table, may be NULL
  * @gpa: guest physical address
@@ -64,12 +61,9 @@ static int vn_region_lookup(const void *key, const void *elt)
 bool vn_mem_find(const struct vn_mem *mem, u64 gpa, u64 len, u64 *uaddr,
 		 u64 *run)
 {
-	const struct vn_region *r;
+	const struct vn_region *r = vn_mem_region(mem, gpa);
 	u64 off;
 
-	if (!mem)
-		return false;
-	r = bsearch(&gpa, mem->regions, mem->nr, sizeof(*r), vn_region_lookup);
 	if (!r)
 		return false;
 	off = gpa - r->gpa;
@@ -207,24 +201,167 @@ err_free:
 	return ERR_PTR(err);
 }
 
+/*
+ * Regions that are pinned as a whole
+ */
+
+static void vn_pin_put(struct vn_ctrl *ctrl, struct vn_pin *pin)
+{
+	if (!pin || !refcount_dec_and_test(&pin->ref))
+		return;
+	unpin_user_pages_dirty_lock(pin->pages, pin->nr_pages, true);
+	account_locked_vm(ctrl->mm, pin->nr_pages, false);
+	atomic_long_sub(pin->nr_pages, &ctrl->locked_pages);
+	kvfree(pin);
+}
+
+static struct vn_pin *vn_pin_create(struct vn_ctrl *ctrl,
+				    const struct vn_region *r)
+{
+	u64 start = round_down(r->uaddr, PAGE_SIZE);
+	unsigned long nr = DIV_ROUND_UP(r->uaddr + r->size - start, PAGE_SIZE);
+	unsigned long done = 0;
+	struct vn_pin *pin;
+	int n, err;
+
+	pin = kvzalloc(struct_size(pin, pages, nr), GFP_KERNEL_ACCOUNT);
+	if (!pin)
+		return ERR_PTR(-ENOMEM);
+	err = account_locked_vm(ctrl->mm, nr, true);
+	if (err)
+		goto err_free;
+
+	while (done < nr) {
+		/* In pieces, between which the owner can be killed */
+		n = pin_user_pages_fast(start + done * PAGE_SIZE,
+					min(nr - done, VN_PIN_CHUNK),
+					FOLL_WRITE | FOLL_LONGTERM,
+					pin->pages + done);
+		if (n > 0)
+			done += n;
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		else if (n == -ENOMEM)
+			err = -ENOMEM;
+		else if (n <= 0)
+			err = -EFAULT;
+		if (err)
+			goto err_unpin;
+		cond_resched();
+	}
+	refcount_set(&pin->ref, 1);
+	pin->nr_pages = nr;
+	atomic_long_add(nr, &ctrl->locked_pages);
+	return pin;
+
+err_unpin:
+	unpin_user_pages(pin->pages, done);
+	account_locked_vm(ctrl->mm, nr, false);
+err_free:
+	kvfree(pin);
+	return ERR_PTR(err);
+}
+
+/* What the old table has of the region in the same place stays pinned. */
+static struct vn_pin *vn_pin_get(struct vn_ctrl *ctrl,
+				 const struct vn_region *r)
+{
+	const struct vn_region *old = vn_mem_region(ctrl->mem, r->gpa);
+
+	if (!old || !old->pin || old->gpa != r->gpa || old->size != r->size ||
+	    old->uaddr != r->uaddr)
+		return vn_pin_create(ctrl, r);
+	refcount_inc(&old->pin->ref);
+	return old->pin;
+}
+
+static void vn_mem_free(struct vn_mem *mem)
+{
+	unsigned int i;
+
+	for (i = 0; i < mem->nr; i++)
+		vn_pin_put(mem->ctrl, mem->regions[i].pin);
+	kvfree(mem);
+}
+
+static void vn_mem_free_work(struct work_struct *work)
+{
+	struct vn_mem *mem = container_of(work, struct vn_mem, free_work);
+	struct vn_ctrl *ctrl = mem->ctrl;
+
+	percpu_ref_exit(&mem->ref);
+	vn_mem_free(mem);
+	vn_ctrl_put(ctrl);
+}
+
+/* Any context: the last command that uses the pages has ended. */
+static void vn_mem_release(struct percpu_ref *ref)
+{
+	struct vn_mem *mem = container_of(ref, struct vn_mem, ref);
+
+	queue_work(vn_wq, &mem->free_work);
+}
+
+static int vn_mem_pin(struct vn_ctrl *ctrl, struct vn_mem *mem)
+{
+	struct vn_pin *pin;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < mem->nr; i++) {
+		pin = vn_pin_get(ctrl, &mem->regions[i]);
+		if (IS_ERR(pin))
+			return PTR_ERR(pin);
+		mem->regions[i].pin = pin;
+	}
+	err = percpu_ref_init(&mem->ref, vn_mem_release, 0, GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	INIT_WORK(&mem->free_work, vn_mem_free_work);
+	vn_ctrl_get(ctrl);
+	mem->pinned = true;
+	return 0;
+}
+
+/* No command will use the table any more; some may still use its pages. */
+static void vn_mem_retire(struct vn_mem *mem)
+{
+	if (!mem)
+		return;
+	if (mem->pinned)
+		percpu_ref_kill(&mem->ref);
+	else
+		vn_mem_free(mem);
+}
+
 /**
  * vn_mem_set - VHOST_SET_MEM_TABLE
  * @ctrl: controller, locked
  * @arg: the table
  *
- * Return: 0, -EFAULT (unreadable table, or not the caller's memory),
- * -EINVAL (empty, unaligned, wrapping or overlapping regions, flags), -EOPNOTSUPP
- * (padding), -E2BIG, -ENOMEM.
+ * Return: 0, -EFAULT (unreadable table, or not the caller's memory, or it may
+ * not be written and pinned), -EINVAL (empty, unaligned, wrapping or overlapping
+ * regions, flags), -EOPNOTSUPP (padding), -E2BIG, -ENOMEM (also by
+ * RLIMIT_MEMLOCK), -EINTR (killed meanwhile).
  */
 int vn_mem_set(struct vn_ctrl *ctrl, struct vhost_memory __user *arg)
 {
 	struct vn_mem *mem, *old;
+	int err;
 
 	lockdep_assert_held(&ctrl->lock);
 
 	mem = vn_mem_copy(arg);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
+	mem->ctrl = ctrl;
+	if (ctrl->pin) {
+		err = vn_mem_pin(ctrl, mem);
+		if (err) {
+			vn_mem_free(mem);
+			return err;
+		}
+	}
 
 	vn_ctrl_pause(ctrl);
 	old = ctrl->mem;
@@ -232,17 +369,27 @@ int vn_mem_set(struct vn_ctrl *ctrl, struct vhost_memory __user *arg)
 	vn_mem_fail_moved(ctrl, old, mem);
 	vn_ctrl_resume(ctrl);
 
-	vn_mem_free(old);
+	vn_mem_retire(old);
 	return 0;
 }
 
 /**
- * vn_mem_free - free a table that nothing uses
- * @mem: table, may be NULL
+ * vn_mem_drop - forget the table
+ * @ctrl: controller, locked, with owner; no queue is served
+ *
+ * Context: process context, of any process; waits for one pass.
  */
-void vn_mem_free(struct vn_mem *mem)
+void vn_mem_drop(struct vn_ctrl *ctrl)
 {
-	kvfree(mem);
+	struct vn_mem *old;
+
+	lockdep_assert_held(&ctrl->lock);
+
+	vn_ctrl_pause(ctrl);
+	old = ctrl->mem;
+	ctrl->mem = NULL;
+	vn_ctrl_resume(ctrl);
+	vn_mem_retire(old);
 }
 
 /* Pins what one region has of a map; *nr grows by the pages pinned. */

@@ -156,7 +156,7 @@ static unsigned int vn_bio_max_bytes(const struct bio *bio,
 /*
  * The block layer does not split a bio that must not wait, but fails it. So what
  * is beyond the limits of the disk is split here. If that needs memory that
- * is not there, what remains fails as if it had had to wait: then the whole
+ * is not there, what remains fails like one that would wait: then the whole
  * command is done once more where it may.
  */
 static void vn_bio_submit(struct bio *bio)
@@ -497,6 +497,7 @@ u16 vn_nvm_prep(struct vn_req *req)
 
 	req->ns = NULL;
 	req->op = op;
+	req->mem = NULL;
 	req->bv = NULL;
 	req->nr_bv = 0;
 	req->bounce = NULL;

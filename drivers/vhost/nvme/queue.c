@@ -204,7 +204,7 @@ void vn_cq_free(struct vn_cq *cq)
 	WARN_ON_ONCE(cq->nr_sqs);
 
 	vn_kick_exit(&cq->kick);
-	vn_irq_forget(cq);
+	vn_irq_off(cq);
 	ctrl->cqs[cq->cqid] = NULL;
 	ctrl->nr_cqs--;
 	vn_map_destroy(ctrl, &cq->map);

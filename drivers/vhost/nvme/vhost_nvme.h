@@ -18,7 +18,8 @@
  * paused the workers knows that none of them uses the old value. A pass never
  * waits for a block device.
  *
- * References: a request in flight holds its SQ and its namespaces; an SQ holds
+ * References: a request in flight holds its SQ, its namespaces and the memory
+ * table if that is pinned, which holds the controller; an SQ holds
  * its CQ (by cq->nr_sqs, under ctrl->lock) and the controller; a namespace
  * holds the controller; the controller holds the module. The open file holds
  * the controller too, but its release does not wait for requests in flight.
@@ -30,6 +31,7 @@
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/nvme.h>
+#include <linux/percpu-refcount.h>
 #include <linux/poll.h>
 #include <linux/refcount.h>
 #include <linux/sizes.h>
@@ -87,6 +89,50 @@ struct vn_map {
 };
 
 /**
+ * struct vn_pin - the pages of a region that is pinned as a whole
+ * @ref: one for each table that has the region: ctrl->lock, or teardown
+ * @nr_pages: host pages
+ * @pages: them, from the one that holds the region's first byte
+ */
+struct vn_pin {
+	refcount_t	ref;
+	unsigned long	nr_pages;
+	struct page	*pages[];
+};
+
+/**
+ * struct vn_region - guest memory that is contiguous for guest and owner
+ * @gpa: guest physical address
+ * @size: bytes, not 0; neither @gpa nor @uaddr wrap
+ * @uaddr: address in the owner's address space
+ * @pin: its pages, with VHOST_NVME_F_PIN, else NULL
+ */
+struct vn_region {
+	u64		gpa;
+	u64		size;
+	u64		uaddr;
+	struct vn_pin	*pin;
+};
+
+/**
+ * struct vn_mem - a memory table; never changes
+ * @ctrl: controller; holds a reference if @pinned
+ * @pinned: all regions are
+ * @ref: if @pinned: one while it is in force, one for each request in flight
+ * @free_work: frees it after the last reference
+ * @nr: number of regions
+ * @regions: by ascending gpa, not overlapping
+ */
+struct vn_mem {
+	struct vn_ctrl		*ctrl;
+	bool			pinned;
+	struct percpu_ref	ref;
+	struct work_struct	free_work;
+	unsigned int		nr;
+	struct vn_region	regions[] __counted_by(nr);
+};
+
+/**
  * struct vn_kick - an eventfd that wakes a worker
  * @worker: whom to wake
  * @file: the eventfd, or NULL for none
@@ -122,6 +168,7 @@ struct vn_db {
  * struct vn_irq - the interrupt of a CQ
  * @ctx: eventfd to signal, or NULL; set at creation
  * @signals: signals sent
+ * @off: no more signals; written under worker->lock
  *
  * The worker's, under worker->lock; see irq.c:
  * @node: in worker->owed while entries may need a signal
@@ -138,6 +185,7 @@ struct vn_db {
 struct vn_irq {
 	struct eventfd_ctx	*ctx;
 	atomic_long_t		signals;
+	bool			off;
 	struct list_head	node;
 	u64			since;
 	bool			sent;
@@ -312,6 +360,7 @@ struct vn_ns {
  * @status: NVMe status field without the phase tag
  * @op: how to execute it
  * @bio: for Read, Write, Flush
+ * @mem: table whose pages @bv uses, or NULL if they are pinned for @bv alone
  * @bv: pinned guest memory
  * @nr_bv: number of entries of @bv
  * @inline_bv: @bv of small commands
@@ -329,6 +378,7 @@ struct vn_req {
 	u16			status;
 	const struct vn_op	*op;
 	struct bio		bio;
+	struct vn_mem		*mem;
 	struct bio_vec		*bv;
 	unsigned int		nr_bv;
 	struct bio_vec		inline_bv[VN_INLINE_BVECS];
@@ -435,6 +485,7 @@ struct vn_events {
  * @nr_workers: their number
  * @poll_max_ns: their limit of polling
  * @dead: the owner was killed
+ * @pin: memory tables are pinned as a whole
  * @mem: memory table: paused workers to change
  * @sqs: by queue identifier
  * @cqs: by queue identifier
@@ -458,6 +509,7 @@ struct vn_ctrl {
 	unsigned int		nr_workers;
 	u64			poll_max_ns;
 	bool			dead;
+	bool			pin;
 	struct vn_mem		*mem;
 	struct vn_sq		*sqs[VN_MAX_QUEUES + 1];
 	struct vn_cq		*cqs[VN_MAX_QUEUES + 1];
@@ -501,7 +553,8 @@ bool vn_event_take(struct vn_ctrl *ctrl, struct vhost_nvme_event *ev);
 
 /* mem.c */
 int vn_mem_set(struct vn_ctrl *ctrl, struct vhost_memory __user *arg);
-void vn_mem_free(struct vn_mem *mem);
+void vn_mem_drop(struct vn_ctrl *ctrl);
+const struct vn_region *vn_mem_region(const struct vn_mem *mem, u64 gpa);
 bool vn_mem_find(const struct vn_mem *mem, u64 gpa, u64 len, u64 *uaddr,
 		 u64 *run);
 int vn_mem_read(struct vn_ctrl *ctrl, u64 gpa, void *buf, size_t len);
@@ -526,7 +579,7 @@ void vn_req_complete(struct vn_req *req);
 
 /* irq.c */
 void vn_irq_init(struct vn_cq *cq);
-void vn_irq_forget(struct vn_cq *cq);
+void vn_irq_off(struct vn_cq *cq);
 void vn_irq_post(struct vn_cq *cq);
 void vn_irq_settle(struct vn_cq *cq, u64 now);
 void vn_irq_settle_all(struct vn_worker *worker, u64 now);

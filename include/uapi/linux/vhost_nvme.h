@@ -15,8 +15,9 @@
  *                        VHOST_GET_FEATURES and VHOST_NVME_GET_CAPS needs it
  *                        first, fails with EPERM in any other process, and
  *                        with ESRCH after EVENT_WORKER_DIED.
- *   VHOST_GET_FEATURES   a bit mask; no bit is defined so far, so it reads 0.
- *   VHOST_SET_FEATURES   EOPNOTSUPP for a bit that GET_FEATURES does not show.
+ *   VHOST_GET_FEATURES   a bit mask of VHOST_NVME_F_*.
+ *   VHOST_SET_FEATURES   EOPNOTSUPP for a bit that GET_FEATURES does not show;
+ *                        EBUSY after VHOST_SET_MEM_TABLE.
  *   VHOST_SET_MEM_TABLE  the guest's memory: guest physical address (IOVA) to
  *                        address in the owner's address space. All addresses
  *                        and sizes are multiples of 4096. Replaces the whole
@@ -39,6 +40,17 @@
 #include <linux/types.h>
 #include <linux/vhost.h>
 #include <linux/vhost_types.h>
+
+/*
+ * Bit number of VHOST_SET_FEATURES: VHOST_SET_MEM_TABLE pins all memory of the
+ * table, for as long as it is in a table, and charges it to RLIMIT_MEMLOCK
+ * (ENOMEM), as VFIO does. EFAULT if some of it cannot be written or pinned.
+ * Commands then need not pin their data. The owner must not give away memory
+ * meanwhile (MADV_DONTNEED, a balloon, another mapping in its place): the guest
+ * would have new pages, and disks the old ones. A region that is in the next
+ * table too, with the same addresses and size, stays as it is pinned.
+ */
+#define VHOST_NVME_F_PIN	0
 
 /**
  * struct vhost_nvme_caps - what this kernel can serve

@@ -22,6 +22,9 @@ static int box_prepare(struct box *b, const struct box_opts *o)
 	ret = vng_set_owner(g);
 	if (ret)
 		return ret;
+	ret = o->pin ? vng_set_features(g, 1ULL << VHOST_NVME_F_PIN) : 0;
+	if (ret)
+		return ret;
 	ret = vng_mem_add(g, o->kind, BOX_GPA, (size_t)(o->mib ?: 32) << 20);
 	if (ret < 0)
 		return ret;

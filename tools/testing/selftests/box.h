@@ -34,6 +34,7 @@ struct box {
  * @no_shadow: no shadow doorbells
  * @no_irq: CQ 1 without interrupt
  * @no_queues: neither CQ 1 nor SQ 1
+ * @pin: guest memory is pinned as a whole
  * @poll_us: polling limit, 0
  */
 struct box_opts {
@@ -49,6 +50,7 @@ struct box_opts {
 	bool		no_shadow;
 	bool		no_irq;
 	bool		no_queues;
+	bool		pin;
 	unsigned int	poll_us;
 };
 

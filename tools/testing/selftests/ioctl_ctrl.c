@@ -71,13 +71,13 @@ TEST_F(fresh, no_owner)
 	EXPECT_EQ(0, not_refused(self->g.fd));
 }
 
-/* Features can be read without an owner, and there are none. */
+/* Features can be read without an owner. */
 TEST_F(fresh, get_features)
 {
 	uint64_t features = ~0ULL;
 
 	IOCTL_OK(self->g.fd, VHOST_GET_FEATURES, &features);
-	EXPECT_EQ(0, features);
+	EXPECT_EQ(1ULL << VHOST_NVME_F_PIN, features);
 }
 
 /* An owner cannot be replaced, not even by itself. */
@@ -154,15 +154,21 @@ TEST_F(fresh, unknown_ioctl)
 	IOCTL_FAILS(ENOTTY, self->g.fd, _IO('N', 0x40), arg);
 }
 
-/* A feature bit that was not offered is refused, none is fine. */
+/* A feature bit that was not offered is refused, with others or alone. */
 TEST_F(fresh, set_features)
 {
-	uint64_t features;
+	uint64_t features, offered;
 	unsigned int bit;
 
 	ASSERT_EQ(0, vng_set_owner(&self->g));
+	IOCTL_OK(self->g.fd, VHOST_GET_FEATURES, &offered);
+	IOCTL_OK(self->g.fd, VHOST_SET_FEATURES, &offered);
 	for (bit = 0; bit < 64; bit++) {
 		features = 1ULL << bit;
+		if (features & offered)
+			continue;
+		IOCTL_FAILS(EOPNOTSUPP, self->g.fd, VHOST_SET_FEATURES, &features);
+		features |= offered;
 		IOCTL_FAILS(EOPNOTSUPP, self->g.fd, VHOST_SET_FEATURES, &features);
 	}
 	features = 0;

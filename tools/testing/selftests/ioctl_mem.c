@@ -339,4 +339,141 @@ TEST_F(dbbuf, pinned)
 	EXPECT_EQ(before + 2, s.pinned_pages);
 }
 
+FIXTURE(pin) {
+	struct box box;
+	uint64_t before;	/* pages that are pinned for other reasons */
+};
+
+static int64_t pinned(struct vng *g)
+{
+	struct vhost_nvme_stats s;
+
+	return vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s) ?:
+	       (int64_t)s.pinned_pages;
+}
+
+/* Pages go when the last command that uses them has ended. */
+static int wait_pinned(struct vng *g, int64_t pages)
+{
+	uint64_t end = vng_now_ms() + g->timeout_ms;
+
+	while (pinned(g) != pages) {
+		if (vng_now_ms() > end)
+			return vng_fail(g, -ETIMEDOUT, "%lld pages of %lld",
+					(long long)pinned(g), (long long)pages);
+		sleep_ms(1);
+	}
+	return 0;
+}
+
+#define PIN_MIB		4
+#define PIN_PAGES	(PIN_MIB << 8)
+
+FIXTURE_SETUP(pin)
+{
+	/* Rings and doorbells are pinned by themselves too. */
+	BOX_SETUP(&self->box, .mib = PIN_MIB, .pin = true,
+		  .attrs = "irqmode=2 completion_nsec=50000000");
+	self->before = pinned(&self->box.g) - PIN_PAGES;
+	EXPECT_GT(16, self->before);
+}
+
+FIXTURE_TEARDOWN(pin)
+{
+	box_stop(&self->box);
+}
+
+/* It is all or nothing, and not to be had later. */
+TEST_F(pin, too_late)
+{
+	struct vng *g = &self->box.g;
+
+	FAILS(EBUSY, vng_set_features(g, 0));
+	FAILS(EBUSY, vng_set_features(g, 1ULL << VHOST_NVME_F_PIN));
+	FAILS(EOPNOTSUPP, vng_set_features(g, 1ULL << 63));
+}
+
+/* Regions come and go; those that stay are pinned once. */
+TEST_F(pin, regions)
+{
+	struct vng *g = &self->box.g;
+	struct vng one = *g;
+
+	ASSERT_LE(0, vng_mem_add(g, VNG_MEM_ANON, 1ULL << 40, 1 << 20));
+	OK(vng_mem_publish(g));
+	OK(wait_pinned(g, self->before + PIN_PAGES + 256));
+	OK(vng_mem_publish(g));
+	OK(wait_pinned(g, self->before + PIN_PAGES + 256));
+	OK(box_rw(&self->box, VNG_CMD_READ, 0, 1ULL << 40, 8192));
+	OK(vng_mem_publish(&one));
+	OK(wait_pinned(g, self->before + PIN_PAGES));
+	EXPECT_EQ(VNG_SC_DATA_XFER_ERROR, VNG_SC_MASK &
+		  box_rw(&self->box, VNG_CMD_READ, 0, 1ULL << 40, 8192));
+}
+
+/* A command in flight keeps the pages of the table it began with. */
+TEST_F(pin, in_flight)
+{
+	struct vng *g = &self->box.g;
+	struct vng one = *g;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+
+	ASSERT_LE(0, vng_mem_add(g, VNG_MEM_ANON, 1ULL << 40, 1 << 20));
+	OK(vng_mem_publish(g));
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 8);
+	OK(vng_prp_contig(g, &sqe, 1ULL << 40, 4096));
+	memset(vng_ptr(g, 1ULL << 40, 4096), 0xee, 4096);
+	OK(vng_submit(&self->box.sq, &sqe));
+	sleep_ms(10);
+	OK(vng_mem_publish(&one));
+	EXPECT_EQ(self->before + PIN_PAGES + 256, pinned(g));
+	OK(vng_cq_wait(&self->box.cq, &cqe));
+	EXPECT_EQ(0, vng_status(&cqe));
+	EXPECT_EQ(-1, mem_check(vng_ptr(g, 1ULL << 40, 4096), 0, 4096));
+	OK(wait_pinned(g, self->before + PIN_PAGES));
+}
+
+/* A region of the same place and another size is another region. */
+TEST_F(pin, resized)
+{
+	struct vng *g = &self->box.g;
+
+	g->region[0].size /= 2;
+	OK(vng_mem_publish(g));
+	OK(wait_pinned(g, self->before + PIN_PAGES / 2));
+	OK(box_rw(&self->box, VNG_CMD_READ, 0, BOX_GPA + 65536, 65536));
+}
+
+/* What cannot be pinned: nothing changes, also if other regions could. */
+TEST_F(pin, refused)
+{
+	struct vng *g = &self->box.g;
+	void *p;
+
+	p = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_LE(0, vng_mem_add(g, VNG_MEM_ANON, 1ULL << 40, 1 << 20));
+	ASSERT_LE(0, vng_mem_map(g, 1ULL << 41, p, 8192));
+	FAILS(EFAULT, vng_mem_publish(g));
+	EXPECT_EQ(self->before + PIN_PAGES, pinned(g));
+	OK(still_works(&self->box));
+}
+
+/* RLIMIT_MEMLOCK counts, and what was refused is not charged. */
+TEST_F(pin, memlock)
+{
+	struct vng *g = &self->box.g;
+	uint64_t pages = self->before + PIN_PAGES;
+
+	ASSERT_LE(0, vng_mem_add(g, VNG_MEM_ANON, 1ULL << 40, 1 << 20));
+	ASSERT_EQ(0, drop_ipc_lock());
+	ASSERT_EQ(0, set_memlock((pages + 255) * 4096));
+	FAILS(ENOMEM, vng_mem_publish(g));
+	EXPECT_EQ(pages, pinned(g));
+	ASSERT_EQ(0, set_memlock((pages + 256) * 4096));
+	OK(vng_mem_publish(g));
+	EXPECT_EQ(pages + 256, pinned(g));
+}
+
 TEST_HARNESS_MAIN

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* CREATE and DELETE of queues, DOORBELL, and the limit on locked memory */
-#include <linux/capability.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "test.h"
 
@@ -415,34 +412,6 @@ TEST_F(queue, no_eventfds)
 		vng_cmd_flush(&sqe, 1);
 		OK(box_exec(&sq, &sqe));
 	}
-}
-
-/* Effective CAP_IPC_LOCK off; the library's callers are root. */
-static int drop_ipc_lock(void)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &head, data))
-		return -errno;
-	data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
-	if (syscall(SYS_capset, &head, data))
-		return -errno;
-	return 0;
-}
-
-static int set_memlock(rlim_t bytes)
-{
-	struct rlimit lim;
-
-	if (getrlimit(RLIMIT_MEMLOCK, &lim))
-		return -errno;
-	lim.rlim_cur = bytes;
-	if (lim.rlim_max < bytes)
-		lim.rlim_max = bytes;
-	return setrlimit(RLIMIT_MEMLOCK, &lim) ? -errno : 0;
 }
 
 /* The limit on locked memory holds, counts freed pages, and can be raised. */

@@ -16,6 +16,7 @@ FIXTURE_VARIANT(life) {
 	unsigned int poll_us;
 	unsigned int workers;
 	bool no_shadow;
+	bool pin;
 	const char *attrs;
 };
 
@@ -24,6 +25,10 @@ FIXTURE_VARIANT_ADD(life, poll) { .poll_us = 200 };
 /* A worker for each pair of queues */
 FIXTURE_VARIANT_ADD(life, two_sleep) { .workers = 2 };
 FIXTURE_VARIANT_ADD(life, two_poll) { .workers = 2, .poll_us = 200 };
+FIXTURE_VARIANT_ADD(life, pinned) { .pin = true, .poll_us = 200 };
+FIXTURE_VARIANT_ADD(life, pinned_timer) {
+	.pin = true, .attrs = "irqmode=2 completion_nsec=1000000",
+};
 FIXTURE_VARIANT_ADD(life, ioctl) { .no_shadow = true };
 /* Completions come from a timer's interrupt, some time later. */
 FIXTURE_VARIANT_ADD(life, timer) {
@@ -48,7 +53,8 @@ FIXTURE_SETUP(life)
 	unsigned int i;
 
 	BOX_SETUP(&self->box, .no_queues = true, .poll_us = variant->poll_us,
-		  .no_shadow = variant->no_shadow, .attrs = variant->attrs);
+		  .no_shadow = variant->no_shadow, .pin = variant->pin,
+		  .attrs = variant->attrs);
 	ASSERT_EQ(0, load_fill(&self->box.disk));
 	if (variant->workers)
 		OK(vng_set_workers(g, variant->workers));
@@ -120,7 +126,8 @@ TEST_F(life, delete_sq)
 	OK(load_progress(&self->load[1], 10));
 	OK(load_finish(&self->load[1]));
 	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s));
-	EXPECT_EQ(4 + (variant->no_shadow ? 0 : 2), s.pinned_pages);
+	EXPECT_EQ(4 + (variant->no_shadow ? 0 : 2) + (variant->pin ? 8192 : 0),
+		  s.pinned_pages);
 }
 
 /* Completions of a deleted queue are all there when the event comes. */

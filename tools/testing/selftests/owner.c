@@ -20,6 +20,7 @@ FIXTURE_VARIANT(owner) {
 	const char *attrs;
 	uint32_t poll_us;
 	bool bounce;
+	bool pin;
 	unsigned int rounds;
 };
 
@@ -28,6 +29,10 @@ FIXTURE_VARIANT_ADD(owner, poll) { .poll_us = 500, .rounds = 25 };
 /* Commands in flight complete long after their owner is gone. */
 FIXTURE_VARIANT_ADD(owner, timer) {
 	.attrs = "irqmode=2 completion_nsec=20000000", .rounds = 25,
+};
+FIXTURE_VARIANT_ADD(owner, pinned) {
+	.attrs = "irqmode=2 completion_nsec=20000000", .pin = true,
+	.rounds = 15,
 };
 FIXTURE_VARIANT_ADD(owner, bounce) {
 	.attrs = "irqmode=2 completion_nsec=5000000", .bounce = true,
@@ -96,7 +101,7 @@ static const char *remains(const char *path, long pinned, int refcount)
  * how many are running, then goes on until it is ended.
  */
 static void owner_main(struct disk *disk, uint32_t poll_us, bool bounce,
-		       int ready, enum end end)
+		       bool pin, int ready, enum end end)
 {
 	static struct box box;
 	static struct vng_cq cq[2];
@@ -104,6 +109,7 @@ static void owner_main(struct disk *disk, uint32_t poll_us, bool bounce,
 	static struct load load[2];
 	struct box_opts opts = {
 		.path = disk->path, .poll_us = poll_us, .no_queues = true,
+		.pin = pin,
 	};
 	struct vng *g = &box.g;
 	unsigned int i;
@@ -152,7 +158,7 @@ static void owner_main(struct disk *disk, uint32_t poll_us, bool bounce,
 
 /* Start an owner; its pid, once it is busy, or -1. */
 static pid_t owner_start(struct disk *disk, uint32_t poll_us, bool bounce,
-			 enum end end)
+			 bool pin, enum end end)
 {
 	int pipefd[2], ret = -1;
 	pid_t pid;
@@ -162,7 +168,7 @@ static pid_t owner_start(struct disk *disk, uint32_t poll_us, bool bounce,
 	pid = fork();
 	if (!pid) {
 		close(pipefd[0]);
-		owner_main(disk, poll_us, bounce, pipefd[1], end);
+		owner_main(disk, poll_us, bounce, pin, pipefd[1], end);
 	}
 	close(pipefd[1]);
 	if (read(pipefd[0], &ret, sizeof(ret)) != sizeof(ret))
@@ -193,7 +199,7 @@ TEST_F_TIMEOUT(owner, killed, (int)(120 * test_scale()))
 
 	for (i = 0; i < variant->rounds * test_scale(); i++) {
 		pid = owner_start(&self->disk, variant->poll_us,
-				  variant->bounce, END_KILL);
+				  variant->bounce, variant->pin, END_KILL);
 		ASSERT_LT(0, pid);
 		sleep_us(random_below(5000));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
@@ -212,7 +218,7 @@ TEST_F(owner, exits)
 
 	for (i = 0; i < 5 * test_scale(); i++) {
 		pid = owner_start(&self->disk, variant->poll_us,
-				  variant->bounce, END_EXIT);
+				  variant->bounce, variant->pin, END_EXIT);
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		ASSERT_TRUE(WIFEXITED(status));
@@ -229,7 +235,7 @@ TEST_F(owner, execs)
 
 	for (i = 0; i < 3 * test_scale(); i++) {
 		pid = owner_start(&self->disk, variant->poll_us,
-				  variant->bounce, END_EXEC);
+				  variant->bounce, variant->pin, END_EXEC);
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_NOTHING_REMAINS();
@@ -251,7 +257,8 @@ TEST_F(owner, dies_early)
 		ASSERT_LE(0, pid);
 		if (!pid)
 			owner_main(&self->disk, variant->poll_us,
-				   variant->bounce, pipefd[1], END_KILL);
+				   variant->bounce, variant->pin, pipefd[1],
+				   END_KILL);
 		sleep_us(random_below(20000));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));

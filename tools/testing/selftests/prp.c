@@ -23,10 +23,14 @@ FIXTURE(prp) {
 FIXTURE_VARIANT(prp) {
 	unsigned int page_shift;
 	unsigned int lba_shift;
+	bool pin;
 	const char *attrs;
 };
 
 FIXTURE_VARIANT_ADD(prp, page_4k) { .page_shift = 12, .lba_shift = 9 };
+FIXTURE_VARIANT_ADD(prp, pinned) {
+	.page_shift = 12, .lba_shift = 9, .pin = true,
+};
 FIXTURE_VARIANT_ADD(prp, page_8k) { .page_shift = 13, .lba_shift = 9 };
 FIXTURE_VARIANT_ADD(prp, page_64k) { .page_shift = 16, .lba_shift = 9 };
 /*
@@ -43,7 +47,7 @@ FIXTURE_SETUP(prp)
 	struct vng *g = &self->box.g;
 
 	BOX_SETUP(&self->box, .page_shift = variant->page_shift,
-		  .lba_shift = variant->lba_shift, .attrs = variant->attrs);
+		  .pin = variant->pin, .lba_shift = variant->lba_shift, .attrs = variant->attrs);
 	self->page = 1UL << variant->page_shift;
 	self->nr = MIB / self->page + 4;
 	self->size = self->nr * self->page;
@@ -531,15 +535,23 @@ FIXTURE(kind) {
 
 FIXTURE_VARIANT(kind) {
 	enum vng_mem kind;
+	bool pin;
 };
 
 FIXTURE_VARIANT_ADD(kind, anon) { .kind = VNG_MEM_ANON };
 FIXTURE_VARIANT_ADD(kind, memfd) { .kind = VNG_MEM_MEMFD };
 FIXTURE_VARIANT_ADD(kind, hugetlb) { .kind = VNG_MEM_HUGETLB };
+FIXTURE_VARIANT_ADD(kind, anon_pinned) { .kind = VNG_MEM_ANON, .pin = true };
+FIXTURE_VARIANT_ADD(kind, memfd_pinned) { .kind = VNG_MEM_MEMFD, .pin = true };
+FIXTURE_VARIANT_ADD(kind, hugetlb_pinned) {
+	.kind = VNG_MEM_HUGETLB, .pin = true,
+};
 
 FIXTURE_SETUP(kind)
 {
-	struct box_opts opts = { .mib = 8, .kind = variant->kind };
+	struct box_opts opts = {
+		.mib = 8, .kind = variant->kind, .pin = variant->pin,
+	};
 	int ret = box_start(&self->box, &opts);
 
 	if (ret == -ENOENT || ret == -ENODEV ||
@@ -591,6 +603,9 @@ TEST_F(kind, fresh_memory)
 	OK(box_rw(&self->box, VNG_CMD_WRITE, 0, self->buf, MIB));
 	OK(box_rw(&self->box, VNG_CMD_READ, 0, 1ULL << 40, MIB));
 	EXPECT_EQ(-1, pattern_check(fresh, MIB, 3));
+	/* Pinned pages do not go. */
+	if (variant->pin)
+		return;
 	/* The page of zeroes, as a source */
 	ASSERT_EQ(0, madvise(fresh, MIB, MADV_DONTNEED));
 	OK(box_rw(&self->box, VNG_CMD_WRITE, 0, 1ULL << 40, MIB));
@@ -611,6 +626,11 @@ TEST_F(kind, read_only_memory)
 	pattern_fill(p, 8192, 4);
 	ASSERT_EQ(0, mprotect(p, 8192, PROT_READ));
 	ASSERT_LE(0, vng_mem_map(g, 1ULL << 40, p, 8192));
+	if (variant->pin) {
+		FAILS(EFAULT, vng_mem_publish(g));
+		OK(box_rw(&self->box, VNG_CMD_READ, 0, self->buf, 8192));
+		return;
+	}
 	OK(vng_mem_publish(g));
 	OK(box_rw(&self->box, VNG_CMD_WRITE, 0, 1ULL << 40, 8192));
 	ASSERT_EQ(0, disk_read(&self->box.disk, 0, buf, sizeof(buf)));
@@ -630,6 +650,12 @@ TEST_F(kind, unmapped_memory)
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_LE(0, vng_mem_map(g, 1ULL << 40, p, 16384));
+	if (variant->pin) {
+		ASSERT_EQ(0, munmap((char *)p + 8192, 4096));
+		FAILS(EFAULT, vng_mem_publish(g));
+		OK(box_rw(&self->box, VNG_CMD_READ, 0, self->buf, 16384));
+		return;
+	}
 	OK(vng_mem_publish(g));
 	ASSERT_EQ(0, munmap((char *)p + 8192, 4096));
 	OK(box_rw(&self->box, VNG_CMD_READ, 0, 1ULL << 40, 8192));

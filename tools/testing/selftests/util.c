@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Patterns, random numbers, looks into /proc */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -206,4 +209,31 @@ void sleep_us(unsigned int us)
 void sleep_ms(unsigned int ms)
 {
 	sleep_us(ms * 1000);
+}
+
+int drop_ipc_lock(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data))
+		return -errno;
+	data[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
+	if (syscall(SYS_capset, &head, data))
+		return -errno;
+	return 0;
+}
+
+int set_memlock(rlim_t bytes)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &lim))
+		return -errno;
+	lim.rlim_cur = bytes;
+	if (lim.rlim_max < bytes)
+		lim.rlim_max = bytes;
+	return setrlimit(RLIMIT_MEMLOCK, &lim) ? -errno : 0;
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* $VNG_SCALE, see test.h */
@@ -41,6 +42,12 @@ int threads(pid_t pid, const char *comm);
 
 /* State of the last of these threads, as 'S' for sleeping, or 0 */
 char thread_state(pid_t pid, const char *comm);
+
+/* Give up CAP_IPC_LOCK; 0 or -errno */
+int drop_ipc_lock(void);
+
+/* Set the limit on locked memory; 0 or -errno */
+int set_memlock(rlim_t bytes);
 
 void sleep_ms(unsigned int ms);
 void sleep_us(unsigned int us);

@@ -132,6 +132,11 @@ int vng_set_poll(struct vng *g, uint32_t poll_us)
 	return vng_ioctl(g, VHOST_NVME_SET_POLL, &poll, "SET_POLL");
 }
 
+int vng_set_features(struct vng *g, uint64_t features)
+{
+	return vng_ioctl(g, VHOST_SET_FEATURES, &features, "VHOST_SET_FEATURES");
+}
+
 int vng_set_workers(struct vng *g, uint32_t nr)
 {
 	struct vhost_nvme_workers workers = { .nr = nr };

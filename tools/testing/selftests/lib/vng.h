@@ -298,6 +298,9 @@ int vng_set_ns(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
 
 int vng_set_poll(struct vng *g, uint32_t poll_us);
 
+/* VHOST_SET_FEATURES, before there is a memory table */
+int vng_set_features(struct vng *g, uint64_t features);
+
 /* Number of worker threads, before there are queues */
 int vng_set_workers(struct vng *g, uint32_t nr);
 int vng_reset(struct vng *g);		/* returns before RESET_DONE */
