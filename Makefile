@@ -26,7 +26,8 @@ demo: run-ready      ## a guest's verified I/O, and figures beside those of othe
 check: selftests fio run-ready ## all tests, and lint
 	@$t/check.sh
 
-bench: run-ready     ## the demo's table with more rounds and block sizes (QUICK=1: fewer)
+bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)
+	@$t/setup/tools.sh gnuplot-nox
 	@$t/bench.sh
 
 cost: run-ready      ## the host's instructions per I/O, counted

@@ -1,31 +1,57 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The demo's figures with more rounds and block sizes: build/bench/report.txt
-# and report.csv. QUICK=1 takes fewer.
+# All measurements, in one boot of the host VM. Leaves report.txt, report.csv,
+# plots and the samples in build/bench. QUICK=1 takes fewer and shorter ones.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 run=$BUILD/run/bench
 out=$BUILD/bench
-rounds=5 seconds=2 sizes="4k 64k" timeout=3600
+rounds=5 fewer=5 seconds=2 rw="randread randwrite" timeout=5400
 if [ -n "${QUICK:-}" ]; then
-	rounds=2 seconds=1 sizes="4k" timeout=900
+	rounds=2 fewer=1 seconds=1 rw=randread timeout=1200
 fi
+
+table()
+{
+	/usr/bin/python3 "$TESTING/table.py" "$@" "$out/samples"
+}
+
+# What the figures were taken with
+about()
+{
+	local cpu
+
+	cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+	echo "vhost-nvme $(git -C "$TOP" describe --always --dirty 2>/dev/null ||
+		true), $(date -u +%F)"
+	echo "build machine: $cpu, $(nproc) CPUs; host VM and guest: Linux" \
+		"$(basename "$(cat "$CACHE/kernel-$CODENAME")" | sed 's/^linux-//')"
+	echo "runs of $seconds s each; Documentation/bench.rst describes the" \
+		"sections"
+	echo
+}
 
 say "booting the host VM"
 status=0
 "$TESTING/vm/host-vm.sh" bench $timeout \
-	"bash /bench/host/demo $rounds $seconds '$sizes' '1 16 64'" || status=$?
+	"bash /bench/host/bench $rounds $fewer $seconds '$rw'" || status=$?
 "$TESTING/klog.sh" "$run"/out/dmesg "$run"/out/*.log || status=1
 if [ "$status" != 0 ]; then
 	say "bench: FAILED; the logs are in $run"
 	exit 1
 fi
+rm -rf "$out"
 mkdir -p "$out"
-cp "$run/output.log" "$out/report.txt"
-/usr/bin/python3 "$TESTING/table.py" "$run/out/samples" |
-	tee -a "$out/report.txt"
-/usr/bin/python3 "$TESTING/table.py" --csv "$run/out/samples" >"$out/report.csv"
-say "bench: OK: report.txt and report.csv are in $out"
+cp -r "$run/out/samples" "$out"
+{
+	about
+	table --spread
+} | tee "$out/report.txt"
+table --csv >"$out/report.csv"
+table --plots "$out"
+(cd "$out" && gnuplot plots.gp)
+echo
+say "bench: OK: report.txt, report.csv and plots are in $out"

@@ -124,10 +124,16 @@ guest_ready()
 # guest_run SECONDS COMMAND: output and exit status are COMMAND's
 guest_run()
 {
+	guest_send "$2"
+	guest_answer "$1"
+}
+
+# guest_answer SECONDS: what the command that was sent says
+guest_answer()
+{
 	local line held
 
 	# The agent starts its answer's last line with a newline.
-	guest_send "$2"
 	while agent_line "$1"; do
 		case $line in
 		"agent: status "*)
@@ -142,7 +148,8 @@ guest_run()
 	return 124
 }
 
-# A command that gets no answer, because it ends or restarts the guest
+# A command whose answer is waited for later, or that gets none because it ends
+# or restarts the guest
 guest_send()
 {
 	echo "${1@Q}" >&7

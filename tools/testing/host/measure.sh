@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sourced after guest.sh and lib.sh: takes figures of the devices in a running guest and
-# of the host VM itself. Every sample is a file of fio's JSON and one of
-# counters, /out/samples/DEVICE.BS.QD.ROUND.{json,counters}.
+# Sourced after guest.sh and lib.sh: takes figures of the devices in a running
+# guest, of the host VM itself and of the fio engine without a guest. Every
+# sample is a file of fio's JSON and one of counters,
+# /out/samples/SECTION.DEVICE.RW.BS.QD.ROUND.{json,counters}.
 
 # shellcheck source=devices.sh
 . ./devices.sh
@@ -25,62 +26,151 @@ trace_mmio()
 	done
 }
 
-# VM exits, trapped MMIO accesses, and context switches of the host VM so far
+# sectors DISK: read and written so far
+sectors()
+{
+	local -a stat
+
+	read -ra stat <"/sys/block/${1##*/}/stat"
+	echo $((stat[2] + stat[6]))
+}
+
+# counters DISK: VM exits, trapped MMIO accesses, context switches of the host
+# VM, and sectors of the disk so far
 counters()
 {
 	echo "$(cat /sys/kernel/debug/kvm/exits)" \
 		"$(awk '$1 == "Hits:" { n += $2 } END { print n + 0 }' \
 			/sys/kernel/tracing/events/kvm/kvm_{,fast_}mmio/hist)" \
-		"$(awk '$1 == "ctxt" { print $2 }' /proc/stat)"
+		"$(awk '$1 == "ctxt" { print $2 }' /proc/stat)" \
+		"$(sectors "$1")"
 }
 
-# fio_command DISK BS QD SECONDS
+# count DISK SECONDS: the counters of a part of a run that takes SECONDS, and
+# that begins when the disk gets I/O: what fio does before and after does not
+# count.
+count()
+{
+	local start deadline=$((SECONDS + 30))
+	local -a a b
+
+	start=$(sectors "$1")
+	while [ "$(sectors "$1")" = "$start" ]; do
+		[ $SECONDS -lt $deadline ] || return
+		sleep 0.05
+	done
+	sleep "$(awk -v s="$2" 'BEGIN { print s * 0.2 }')"
+	read -ra a < <(counters "$1")
+	sleep "$(awk -v s="$2" 'BEGIN { print s * 0.6 }')"
+	read -ra b < <(counters "$1")
+	echo "exits=$((b[0] - a[0])) mmio=$((b[1] - a[1]))" \
+		"switches=$((b[2] - a[2])) bytes=$(((b[3] - a[3]) * 512))"
+}
+
+# Once for a guest, before it is measured: finds the disks' names, and reads fio
+# from the guest's own disk, whose interrupts would count later.
+prepare_guest()
+{
+	local i
+
+	guest_disks=()
+	for i in "${!devices[@]}"; do
+		guest_disks[i]=$(guest_run 10 "disk $(device_serial "${devices[i]}" "$i")") ||
+			return
+	done
+	guest_run 60 "fio --version" >/dev/null
+}
+
+# fio_command DISK RW BS QD SECONDS OPTION...
 fio_command()
 {
-	echo "fio --name=$2 --filename=$1 --rw=randread --bs=$2 --iodepth=$3" \
-		"--ioengine=io_uring --direct=1 --thread --norandommap" \
-		"--randrepeat=1 --time_based --runtime=$4 --disk_util=0" \
-		"--lat_percentiles=1 --eta=never --output-format=json --output=/tmp/fio.json"
+	echo "fio --name=$3 --filename=$1 --rw=$2 --bs=$3 --iodepth=$4" \
+		"--direct=1 --thread --norandommap" \
+		"--randrepeat=1 --time_based --disk_util=0" \
+		"--runtime=$(awk -v s="$5" 'BEGIN { print s * 1000 }')ms" \
+		"--lat_percentiles=1 --eta=never --output-format=json" \
+		"--output=/tmp/fio.json ${*:6}"
 }
 
-# sample DEVICE BS QD ROUND SECONDS
+# local_options NAME: what fio does in the host VM
+local_options()
+{
+	local engine="--ioengine=external:/bench/fio/vhost-nvme.so"
+
+	engine+=" --counters=/tmp/engine"
+	case $1 in
+	host) echo "--ioengine=io_uring" ;;
+	io_uring) echo "--ioengine=io_uring --fixedbufs --registerfiles" ;;
+	io_uring+sqpoll)
+		echo "--ioengine=io_uring --fixedbufs --registerfiles --sqthread_poll=1"
+		;;
+	engine) echo "$engine --poll_us=$poll_us" ;;
+	engine+sleep) echo "$engine --poll_us=0" ;;
+	engine+poll) echo "$engine --poll_us=$poll_us --hipri" ;;
+	*) return 1 ;;
+	esac
+}
+
+# sample SECTION NAME RW BS QD ROUND SECONDS
 sample()
 {
-	local name=$1 out=$samples/$1.$2.$3.$4 i before irqs
+	local section=$1 name=$2 rw=$3 bs=$4 qd=$5 seconds=$7
+	local out=$samples/$1.$2.$3.$4.$5.$6 options
 
-	if [ "$name" = host ]; then
-		before=$(counters)
-		eval "$(fio_command "$host_disk" "$2" "$3" "$5")" || return
-		echo "$before $(counters) 0" >"$out.counters"
+	if options=$(local_options "$name"); then
+		rm -f /tmp/engine
+		count "$host_disk" "$seconds" >"$out.counters" &
+		eval "$(fio_command "$host_disk" "$rw" "$bs" "$qd" "$seconds" \
+			"$options")" || return
+		wait $!
+		[ ! -e /tmp/engine ] || cat /tmp/engine >>"$out.counters"
 		mv /tmp/fio.json "$out.json"
 		return
 	fi
+	options=--ioengine=io_uring
+	[ "$section" != poll ] || options+=" --hipri"
+	sample_guest
+}
+
+# The part of sample() for a device of the guest
+sample_guest()
+{
+	local i answer
+
 	for i in "${!devices[@]}"; do
 		[ "${devices[i]}" != "$name" ] || break
 	done
-	before=$(counters)
-	irqs=$(guest_run 60 "before=\$(device_irqs)
-		$(fio_command "\$(disk s$i)" "$2" "$3" "$5") || exit
-		echo \$((\$(device_irqs) - before))") || return
-	echo "$before $(counters) $irqs" >"$out.counters"
-	guest_run 10 "cat /tmp/fio.json" >"$out.json"
+	guest_send "before=\$(device_irqs)
+		$(fio_command "${guest_disks[i]}" "$rw" "$bs" "$qd" "$seconds" \
+			"$options") || exit
+		echo \$((\$(device_irqs) - before))
+		tr -d '\n' </tmp/fio.json"
+	count "/dev/nullb$i" "$seconds" >"$out.counters"
+	# On a machine too busy to count in time, fio may have ended meanwhile.
+	if read -r -t 0 -u 8; then
+		: >"$out.counters"
+	fi
+	answer=$(guest_answer 60) || {
+		echo "$answer"
+		return 1
+	}
+	echo "irqs=${answer%%$'\n'*}" >>"$out.counters"
+	echo "${answer#*$'\n'}" >"$out.json"
 }
 
-# measure ROUNDS SECONDS "BS..." "QD...": all devices in turn, round by round
+# measure SECTION ROUND SECONDS "RW..." "BS..." "QD..." NAME...: all in turn
 measure()
 {
-	local round bs qd name
+	local section=$1 round=$2 seconds=$3 rw bs qd name
 
-	trace_mmio
-	for round in $(seq "$1"); do
-		for bs in $3; do
-			for qd in $4; do
-				for name in "${devices[@]}" host; do
-					sample "$name" "$bs" "$qd" "$round" "$2" ||
-						return
+	for rw in $4; do
+		for bs in $5; do
+			for qd in $6; do
+				for name in "${@:7}"; do
+					sample "$section" "$name" "$rw" "$bs" \
+						"$qd" "$round" "$seconds" || return
 				done
 			done
 		done
-		say "round $round of $1 measured"
 	done
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Installs what the build machine needs to build and to run the bench.
+# Installs what the build machine needs to build and to run the bench, and the
+# packages that are given as arguments.
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -17,6 +18,7 @@ tools=(
 	liburing-dev libaio-dev
 	# images, downloads
 	mmdebstrap e2fsprogs cpio xz-utils zstd ca-certificates
+	"$@"
 )
 # QEMU 10 wants these newer than in Debian 12.
 backports=" meson python3-pycotap "
