@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Sourced after guest.sh: QEMU's monitor, and how long QEMU's threads run
+
+# QEMU's arguments. As with the agent of the guest, no tool is needed to talk.
+# shellcheck disable=SC2034,SC2054
+qmp_args=(-chardev pipe,id=qmp,path=/run/qmp -mon chardev=qmp,mode=control)
+
+# Before QEMU starts
+qmp_begin()
+{
+	rm -f /run/qmp.in /run/qmp.out
+	mkfifo -m 666 /run/qmp.in /run/qmp.out
+	exec {qmp_in}<>/run/qmp.in {qmp_out}<>/run/qmp.out
+	echo '{"execute": "qmp_capabilities"}' >&"$qmp_in"
+}
+
+# qmp SECONDS COMMAND [ARGUMENTS]: prints the answer
+qmp()
+{
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) line
+
+	echo "{\"execute\": \"$2\", \"arguments\": {${3:-}}, \"id\": \"qmp\"}" \
+		>&"$qmp_in"
+	while [ "${EPOCHREALTIME/./}" -lt $end ]; do
+		# Events, and the answer to qmp_begin(), have no id.
+		if IFS= read -r -t 0.1 -u "$qmp_out" line &&
+			[[ $line = *'"id": "qmp"'* ]]; then
+			echo "$line"
+			[[ $line != *'"error": {'* ]]
+			return
+		fi
+	done
+	echo "no answer to $2 within $1 s"
+	return 1
+}
+
+# worker_ids DEVICE: the threads that serve it, as the device tells
+worker_ids()
+{
+	local answer
+
+	answer=$(qmp 10 qom-get "\"path\": \"/machine/peripheral/$1\", \"property\": \"vhost-worker-ids\"") &&
+		grep -oE '[0-9]+' <<<"$answer"
+}
+
+vcpu_ids()
+{
+	local tid
+
+	# A vCPU also has a thread-id among the threads of its core.
+	qmp 10 query-cpus-fast | grep -oE '"thread-id": [0-9]+' |
+		while read -r _ tid; do
+			# shellcheck disable=SC2154
+			[ ! -e "/proc/$guest_pid/task/$tid" ] || echo "$tid"
+		done
+}
+
+# cpu_ms TID...: how long these threads of QEMU have run
+cpu_ms()
+{
+	local tid
+
+	for tid; do
+		cat "/proc/$guest_pid/task/$tid/schedstat"
+	done | awk '{ ns += $1 } END { print int(ns / 1000000) }'
+}
