@@ -46,6 +46,7 @@ struct vn_options {
 	unsigned int hipri;
 	unsigned int poll_us;
 	unsigned int hugepages;
+	unsigned int pin;
 	char *counters;
 };
 
@@ -96,6 +97,16 @@ static struct fio_option options[] = {
 		.off1	= offsetof(struct vn_options, hugepages),
 		.def	= "0",
 		.help	= "Buffers in 2 MiB pages of hugetlbfs",
+		.category = FIO_OPT_C_ENGINE,
+		.group	= FIO_OPT_G_INVALID,
+	},
+	{
+		.name	= "pin",
+		.lname	= "Pinned memory",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct vn_options, pin),
+		.def	= "0",
+		.help	= "Pin all buffers once, instead of each for its command",
 		.category = FIO_OPT_C_ENGINE,
 		.group	= FIO_OPT_G_INVALID,
 	},
@@ -308,6 +319,8 @@ static int vn_init(struct thread_data *td)
 
 	ret = vng_set_owner(&e->g);
 	ret = ret ?: vng_set_poll(&e->g, o->poll_us);
+	if (!ret && o->pin)
+		ret = vng_set_features(&e->g, 1ULL << VHOST_NVME_F_PIN);
 	if (ret)
 		goto err;
 	ret = add_rings(e, o->entries, depth);
