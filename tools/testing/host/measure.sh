@@ -105,8 +105,9 @@ local_options()
 		echo "--ioengine=io_uring --fixedbufs --registerfiles --sqthread_poll=1"
 		;;
 	engine) echo "$engine --poll_us=$poll_us" ;;
-	engine+sleep) echo "$engine --poll_us=0" ;;
+	engine+pin) echo "$engine --poll_us=$poll_us --pin=1" ;;
 	engine+poll) echo "$engine --poll_us=$poll_us --hipri" ;;
+	engine+poll+pin) echo "$engine --poll_us=$poll_us --hipri --pin=1" ;;
 	*) return 1 ;;
 	esac
 }
