@@ -12,8 +12,6 @@
 
 #include "vhost_nvme.h"
 
-#define VN_PRP_CHUNK	32
-
 /**
  * struct vn_prp - a walk along the PRPs of a command (NVMe Base 2.0, 4.1.1)
  * @ctrl: controller
@@ -26,7 +24,7 @@
  * @next: guest physical address of the next list entry to read
  * @idx: next entry of @buf
  * @nr: valid entries of @buf
- * @buf: list entries read
+ * @buf: list entries read: the worker's scratch
  */
 struct vn_prp {
 	struct vn_ctrl	*ctrl;
@@ -39,7 +37,7 @@ struct vn_prp {
 	u64		next;
 	unsigned int	idx;
 	unsigned int	nr;
-	__le64		buf[VN_PRP_CHUNK];
+	__le64		*buf;
 };
 
 static void vn_prp_init(struct vn_prp *prp, struct vn_req *req, u32 len)
@@ -53,6 +51,7 @@ static void vn_prp_init(struct vn_prp *prp, struct vn_req *req, u32 len)
 	prp->list = false;
 	prp->idx = 0;
 	prp->nr = 0;
+	prp->buf = req->sq->cq->worker->prps;
 }
 
 /*
@@ -125,6 +124,21 @@ static u16 vn_prp_next(struct vn_prp *prp, u64 *gpa, u32 *len)
 	return NVME_SC_SUCCESS;
 }
 
+/* Those entries of a list, among the ones read, that follow what ends at @end */
+static u32 vn_prp_follow(struct vn_prp *prp, u64 end)
+{
+	u32 n, len = 0;
+
+	while (prp->idx < prp->nr && prp->left &&
+	       le64_to_cpu(prp->buf[prp->idx]) == end + len) {
+		n = min(prp->left, prp->page);
+		prp->left -= n;
+		prp->idx++;
+		len += n;
+	}
+	return len;
+}
+
 /**
  * vn_prp_copy - copy a command's parameters from the guest
  * @req: the command
@@ -181,6 +195,10 @@ static void vn_data_add_pages(struct vn_req *req, struct page **pages,
 	struct folio *folio;
 	u64 n;
 
+	if (len <= PAGE_SIZE - off) {
+		vn_data_add_segment(req, pages[0], off, len);
+		return;
+	}
 	while (len) {
 		folio = page_folio(pages[0]);
 		left = folio_nr_pages(folio) - folio_page_idx(folio, pages[0]);
@@ -219,6 +237,24 @@ static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
 	return NVME_SC_SUCCESS;
 }
 
+/* Mostly it is the region of the last command. */
+static const struct vn_region *vn_data_region(struct vn_req *req, u64 gpa)
+{
+	const struct vn_mem *mem = req->sq->ctrl->mem;
+	struct vn_worker *worker = req->sq->cq->worker;
+	const struct vn_region *r;
+
+	if (mem && worker->region < mem->nr) {
+		r = &mem->regions[worker->region];
+		if (gpa >= r->gpa && gpa - r->gpa < r->size)
+			return r;
+	}
+	r = vn_mem_region(mem, gpa);
+	if (r)
+		worker->region = r - mem->regions;
+	return r;
+}
+
 static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 {
 	const struct vn_region *r;
@@ -226,7 +262,7 @@ static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 	u16 status;
 
 	while (len) {
-		r = vn_mem_region(req->sq->ctrl->mem, gpa);
+		r = vn_data_region(req, gpa);
 		if (!r)
 			return NVME_SC_DATA_XFER_ERROR;
 		run = min(len, r->size - (gpa - r->gpa));
@@ -247,30 +283,35 @@ static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 	return NVME_SC_SUCCESS;
 }
 
-/* Pins the pieces, those together that follow one another in guest memory. */
-static u16 vn_data_pin_prps(struct vn_req *req)
+/* Adds the pieces, those together that follow one another in guest memory. */
+static u16 vn_data_add_prps(struct vn_req *req)
 {
+	u64 gpa = le64_to_cpu(req->cmd.common.dptr.prp1), run, run_len;
+	u32 page = 1U << req->sq->page_shift, n;
 	struct vn_prp prp;
-	u64 gpa, run = 0, run_len = 0;
 	u16 status;
-	u32 n;
+
+	/* All data in one page, as most commands have it */
+	if (req->len <= page - (gpa & (page - 1)) && !(gpa & 3))
+		return vn_data_add(req, gpa, req->len);
 
 	vn_prp_init(&prp, req, req->len);
+	run = gpa;
+	run_len = 0;
 	while (prp.left) {
 		status = vn_prp_next(&prp, &gpa, &n);
 		if (status)
 			return status;
-		if (run_len && run + run_len == gpa) {
-			run_len += n;
-			continue;
-		}
-		if (run_len) {
+		n += vn_prp_follow(&prp, gpa + n);
+		if (run_len && run + run_len != gpa) {
 			status = vn_data_add(req, run, run_len);
 			if (status)
 				return status;
+			run_len = 0;
 		}
-		run = gpa;
-		run_len = n;
+		if (!run_len)
+			run = gpa;
+		run_len += n;
 	}
 	return vn_data_add(req, run, run_len);
 }
@@ -392,7 +433,7 @@ u16 vn_data_map(struct vn_req *req, u32 len)
 			return NVME_SC_INTERNAL;
 	}
 
-	status = vn_data_pin_prps(req);
+	status = vn_data_add_prps(req);
 	if (status)
 		return status;
 	if (vn_req_is_read(req) && !req->mem)

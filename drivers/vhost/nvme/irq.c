@@ -167,10 +167,9 @@ void vn_irq_settle_all(struct vn_worker *worker, u64 now)
 void vn_irq_flush(struct vn_worker *worker)
 {
 	struct vn_cq *cq, *next;
-	u64 now = ktime_get_ns();
 
 	list_for_each_entry_safe(cq, next, &worker->owed, irq.node)
-		vn_irq_pay(cq, now);
+		vn_irq_pay(cq, worker->now);
 }
 
 /**

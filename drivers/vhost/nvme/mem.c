@@ -5,7 +5,6 @@
  * a queue or doorbell buffer lives.
  */
 
-#include <linux/bsearch.h>
 #include <linux/mm.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
@@ -23,16 +22,6 @@ static int vn_region_cmp(const void *a, const void *b)
 	return l->gpa < r->gpa ? -1 : l->gpa > r->gpa;
 }
 
-static int vn_region_lookup(const void *key, const void *elt)
-{
-	const struct vn_region *r = elt;
-	u64 gpa = *(const u64 *)key;
-
-	if (gpa < r->gpa)
-		return -1;
-	return gpa - r->gpa >= r->size;
-}
-
 /**
  * vn_mem_region - the region of an address
  * @mem: table, may be NULL
@@ -42,10 +31,21 @@ static int vn_region_lookup(const void *key, const void *elt)
  */
 const struct vn_region *vn_mem_region(const struct vn_mem *mem, u64 gpa)
 {
-	if (!mem)
+	unsigned int low = 0, high = mem ? mem->nr : 0, mid;
+	const struct vn_region *r;
+
+	/* The last region that does not begin behind the address */
+	while (low < high) {
+		mid = (low + high) / 2;
+		if (mem->regions[mid].gpa <= gpa)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (!low)
 		return NULL;
-	return bsearch(&gpa, mem->regions, mem->nr, sizeof(mem->regions[0]),
-		       vn_region_lookup);
+	r = &mem->regions[low - 1];
+	return gpa - r->gpa < r->size ? r : NULL;
 }
 
 /**

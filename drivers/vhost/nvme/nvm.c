@@ -123,7 +123,8 @@ static void vn_bio_end_io(struct bio *bio)
 		return;
 	}
 
-	req->status = vn_blk_status(req, bio->bi_status);
+	if (unlikely(bio->bi_status))
+		req->status = vn_blk_status(req, bio->bi_status);
 	bio_uninit(bio);
 	if (read && req->bounce && !req->status)
 		vn_data_sync(req, true);

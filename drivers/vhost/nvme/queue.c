@@ -245,8 +245,10 @@ int vn_cq_delete(struct vn_ctrl *ctrl, unsigned long cqid)
  * vn_req_get - take a request for a command to fetch
  * @sq: the queue; called by its worker
  *
- * Return: a request that holds a reference on @sq and belongs to the caller
- * until vn_req_complete(), or NULL if all are in flight.
+ * The caller takes the request's reference on @sq, before it is executed.
+ *
+ * Return: a request that belongs to the caller until vn_req_complete(), or NULL
+ * if all are in flight.
  */
 struct vn_req *vn_req_get(struct vn_sq *sq)
 {
@@ -258,7 +260,6 @@ struct vn_req *vn_req_get(struct vn_sq *sq)
 	if (!node)
 		return NULL;
 	sq->idle = node->next;
-	refcount_inc(&sq->ref);
 	return llist_entry(node, struct vn_req, link);
 }
 
@@ -276,10 +277,15 @@ void vn_req_complete(struct vn_req *req)
 	if (req->status)
 		atomic_long_inc(&sq->errors);
 	vn_cq_post(sq->cq, req);
-	llist_add(&req->link, &sq->done);
-	/* llist_add() is a full barrier: against vn_worker_arm() */
-	if (READ_ONCE(sq->starved))
-		vn_worker_wake(sq->cq->worker);
+	if (vn_worker_is_current(sq->cq->worker)) {
+		req->link.next = sq->idle;
+		sq->idle = &req->link;
+	} else {
+		llist_add(&req->link, &sq->done);
+		/* llist_add() is a full barrier: against vn_worker_arm() */
+		if (READ_ONCE(sq->starved))
+			vn_worker_wake(sq->cq->worker);
+	}
 	if (ns)
 		vn_ns_put(ns);
 	vn_sq_put(sq);

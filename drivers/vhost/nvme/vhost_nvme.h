@@ -61,9 +61,11 @@
 /* An SQ that was empty in as many passes is not looked at in each of them ... */
 #define VN_SQ_MISSES		16
 /* ... but after as many commands of others, and when these have none. */
-#define VN_SCAN_COMMANDS	32
+#define VN_SCAN_COMMANDS	128
 /* Most pieces of one command's data: an offset in the first page adds one */
 #define VN_MAX_PAGES		(VN_MAX_TRANSFER / VHOST_PAGE_SIZE + 1)
+/* PRP list entries copied at once */
+#define VN_PRP_CHUNK		64
 /* Requests hold this many data segments without an allocation */
 #define VN_INLINE_BVECS		4
 /* Commands of one controller that may block at the same time */
@@ -427,6 +429,10 @@ struct vn_op {
  * @wakeups: counter
  * @passes: counter
  * @busy_passes: counter
+ * @now: time of the end of the last pass: @thread's
+ * @region: index of the memory region used last: @lock
+ * @batch: commands being prepared, then issued: @lock
+ * @prps: scratch for PRP lists: @lock
  * @pages: scratch for pinning: @lock
  */
 struct vn_worker {
@@ -450,6 +456,10 @@ struct vn_worker {
 	u64			wakeups;
 	u64			passes;
 	u64			busy_passes;
+	u64			now;
+	unsigned int		region;
+	struct vn_req		*batch[VN_SQ_BATCH];
+	__le64			prps[VN_PRP_CHUNK];
 	struct page		*pages[VN_MAX_PAGES];
 };
 
@@ -601,7 +611,6 @@ void vn_db_quiet(struct vn_db *db, u32 seen, u32 entries);
 struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl);
 void vn_worker_stop(struct vn_worker *worker);
 void vn_worker_wake(struct vn_worker *worker);
-bool vn_worker_is_current(const struct vn_worker *worker);
 
 /* dptr.c */
 u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len);
@@ -620,6 +629,26 @@ int vn_ns_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ns *arg);
 void vn_ns_remove(struct vn_ctrl *ctrl, u32 nsid);
 struct vn_ns *vn_ns_get(struct vn_ctrl *ctrl, u32 nsid);
 void vn_ns_put(struct vn_ns *ns);
+
+/* Is the doorbell at this value? Only a hint: what it covers is not yet read. */
+static inline bool vn_db_is(const struct vn_db *db, u32 value)
+{
+	return value == (db->shadow ? le32_to_cpu(READ_ONCE(*db->shadow)) :
+				      READ_ONCE(db->value));
+}
+
+/**
+ * vn_worker_is_current - is this the worker's own context?
+ * @worker: worker
+ *
+ * It has worker->lock then. Interrupts do not count as its context.
+ *
+ * Context: any.
+ */
+static inline bool vn_worker_is_current(const struct vn_worker *worker)
+{
+	return READ_ONCE(worker->thread) == current && in_task();
+}
 
 static inline bool vn_req_is_read(const struct vn_req *req)
 {

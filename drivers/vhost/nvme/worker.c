@@ -10,23 +10,19 @@
 #include "compat.h"
 #include "vhost_nvme.h"
 
-/* A batch is prepared as a whole, then issued under one plug. */
-struct vn_batch {
-	unsigned int	nr;
-	struct vn_req	*reqs[VN_SQ_BATCH];
-};
-
 /*
  * The entry is copied once; barrier() keeps the compiler from reading the
  * guest's memory again where the copy is meant.
  */
-static void vn_sq_fetch(struct vn_sq *sq, struct vn_batch *batch, u32 max)
+static unsigned int vn_sq_fetch(struct vn_sq *sq, struct vn_req **batch,
+				unsigned int max)
 {
 	const struct nvme_command *ring = sq->map.vaddr;
 	struct vn_req *req;
+	unsigned int nr = 0;
 	u32 head = sq->head;
 
-	while (batch->nr < max) {
+	while (nr < max) {
 		req = vn_req_get(sq);
 		if (!req)
 			break;
@@ -34,19 +30,23 @@ static void vn_sq_fetch(struct vn_sq *sq, struct vn_batch *batch, u32 max)
 		barrier();
 		if (++head == sq->entries)
 			head = 0;
-		batch->reqs[batch->nr++] = req;
+		batch[nr++] = req;
 	}
 	WRITE_ONCE(sq->head, head);
-	sq->cq->reserved += batch->nr;
-	sq->commands += batch->nr;
+	if (nr)
+		refcount_add(nr, &sq->ref);
+	sq->cq->reserved += nr;
+	sq->commands += nr;
+	return nr;
 }
 
 /* Returns how many commands it found. */
 static unsigned int vn_sq_serve(struct vn_sq *sq)
 {
-	struct vn_batch batch;
+	struct vn_worker *worker = sq->cq->worker;
+	struct vn_req **batch = worker->batch;
 	struct blk_plug plug;
-	unsigned int i;
+	unsigned int i, nr;
 	u32 tail, n;
 
 	if (unlikely(sq->failed || sq->cq->failed))
@@ -70,21 +70,21 @@ static unsigned int vn_sq_serve(struct vn_sq *sq)
 	}
 	sq->waiting = false;
 
-	batch.nr = 0;
-	vn_sq_fetch(sq, &batch, n);
-	if (!batch.nr)
+	/* A batch is prepared as a whole, then issued under one plug. */
+	nr = vn_sq_fetch(sq, batch, n);
+	if (!nr)
 		return 0;
 	vn_db_quiet(&sq->db, sq->head, sq->entries);
 
-	for (i = 0; i < batch.nr; i++)
-		batch.reqs[i]->status = vn_nvm_prep(batch.reqs[i]);
+	for (i = 0; i < nr; i++)
+		batch[i]->status = vn_nvm_prep(batch[i]);
 
 	blk_start_plug(&plug);
-	for (i = 0; i < batch.nr; i++)
-		vn_nvm_issue(batch.reqs[i]);
+	for (i = 0; i < nr; i++)
+		vn_nvm_issue(batch[i]);
 	blk_finish_plug(&plug);
-	vn_irq_settle(sq->cq, ktime_get_ns());
-	return batch.nr;
+	vn_irq_settle(sq->cq, worker->now);
+	return nr;
 }
 
 /*
@@ -97,7 +97,8 @@ static unsigned int vn_worker_scan(struct vn_worker *worker)
 	struct vn_sq *sq;
 
 	list_for_each_entry(sq, &worker->sqs, node) {
-		if (!list_empty(&sq->active))
+		if (!list_empty(&sq->active) ||
+		    vn_db_is(&sq->db, sq->head))
 			continue;
 		n = vn_sq_serve(sq);
 		if (!n)
@@ -125,7 +126,8 @@ static bool vn_worker_pass(struct vn_worker *worker)
 		else if (++sq->misses == VN_SQ_MISSES)
 			list_del_init(&sq->active);
 	}
-	list_rotate_left(&worker->active);
+	if (!list_is_singular(&worker->active))
+		list_rotate_left(&worker->active);
 
 	worker->unscanned += found;
 	if (!found || worker->unscanned >= VN_SCAN_COMMANDS) {
@@ -136,7 +138,7 @@ static bool vn_worker_pass(struct vn_worker *worker)
 		if (need_resched())
 			vn_irq_flush(worker);
 		else
-			vn_irq_settle_all(worker, ktime_get_ns());
+			vn_irq_settle_all(worker, worker->now);
 	}
 	mutex_unlock(&worker->lock);
 
@@ -251,6 +253,7 @@ static void vn_worker_woken(struct vn_worker *worker)
 
 	worker->asleep = false;
 	worker->last_busy = now;
+	worker->now = now;
 	worker->wakeups++;
 
 	mutex_lock(&worker->lock);
@@ -279,6 +282,7 @@ static bool vn_worker_fn(void *arg)
 
 	busy = vn_worker_pass(worker);
 	now = ktime_get_ns();
+	worker->now = now;
 	if (busy) {
 		worker->last_busy = now;
 		cond_resched();
@@ -323,17 +327,6 @@ void vn_worker_wake(struct vn_worker *worker)
 	if (!worker->stop && !worker->killed)
 		vhost_task_wake(worker->task);
 	spin_unlock_irqrestore(&worker->wake_lock, flags);
-}
-
-/**
- * vn_worker_is_current - is this the worker's own context?
- * @worker: worker
- *
- * Context: any; interrupts do not count as the worker's.
- */
-bool vn_worker_is_current(const struct vn_worker *worker)
-{
-	return in_task() && READ_ONCE(worker->thread) == current;
 }
 
 /**

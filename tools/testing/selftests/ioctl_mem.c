@@ -415,6 +415,7 @@ TEST_F(pin, regions)
 TEST_F(pin, in_flight)
 {
 	struct vng *g = &self->box.g;
+	struct vhost_nvme_stats s;
 	struct vng one = *g;
 	struct vng_sqe sqe;
 	struct vng_cqe cqe;
@@ -425,7 +426,8 @@ TEST_F(pin, in_flight)
 	OK(vng_prp_contig(g, &sqe, 1ULL << 40, 4096));
 	memset(vng_ptr(g, 1ULL << 40, 4096), 0xee, 4096);
 	OK(vng_submit(&self->box.sq, &sqe));
-	sleep_ms(10);
+	while (!vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s) && !s.commands)
+		sleep_ms(1);
 	OK(vng_mem_publish(&one));
 	EXPECT_EQ(self->before + PIN_PAGES + 256, pinned(g));
 	OK(vng_cq_wait(&self->box.cq, &cqe));
