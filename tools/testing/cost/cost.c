@@ -58,6 +58,7 @@ enum kind { GUEST, URING, SQPOLL };
  * @queues: guest: queue pairs, of which one is used; 0 for 1
  * @nss: guest: namespaces, all used; 0 for 1
  * @regions: guest: pieces of memory with data, all used; 0 for 1
+ * @pinned: guest: its memory is pinned as a whole
  * @scattered: no two pages of a command are neighbours
  * @registered: io_uring: registered buffers
  */
@@ -70,6 +71,7 @@ struct work {
 	unsigned int	queues;
 	unsigned int	nss;
 	unsigned int	regions;
+	bool		pinned;
 	bool		scattered;
 	bool		registered;
 };
@@ -81,6 +83,8 @@ static const struct work works[] = {
 	{ "guest-4k-b8", GUEST, 8, 2000, 4 * KIB },
 	{ "guest-4k-b16", GUEST, 16, 4000, 4 * KIB },
 	{ "guest-4k-b32", GUEST, 32, 6400, 4 * KIB },
+	{ "pinned-4k-b1", GUEST, 1, 1000, 4 * KIB, .pinned = true },
+	{ "pinned-4k-b32", GUEST, 32, 6400, 4 * KIB, .pinned = true },
 	{ "uring-4k-b1", URING, 1, 1000, 4 * KIB, .registered = true },
 	{ "uring-4k-b8", URING, 8, 2000, 4 * KIB, .registered = true },
 	{ "uring-4k-b32", URING, 32, 6400, 4 * KIB, .registered = true },
@@ -92,8 +96,11 @@ static const struct work works[] = {
 	{ "guest-4k-b32-64-queues", GUEST, 32, 6400, 4 * KIB, .queues = 64 },
 	{ "guest-4k-b32-64-namespaces", GUEST, 32, 6400, 4 * KIB, .nss = 64 },
 	{ "guest-4k-b32-64-regions", GUEST, 32, 6400, 4 * KIB, .regions = 63 },
+	{ "pinned-4k-b32-64-regions", GUEST, 32, 6400, 4 * KIB, .regions = 63,
+	  .pinned = true },
 	{ "guest-128k-b8", GUEST, 8, 400, 128 * KIB },
 	{ "guest-128k-b8-scattered", GUEST, 8, 400, 128 * KIB, .scattered = true },
+	{ "pinned-128k-b8", GUEST, 8, 400, 128 * KIB, .pinned = true },
 	{ "uring-4k-b8-unregistered", URING, 8, 2000, 4 * KIB },
 	{ "uring-128k-b8-unregistered", URING, 8, 400, 128 * KIB },
 	{ "uring-128k-b8-scattered", URING, 8, 400, 128 * KIB, .scattered = true },
@@ -219,6 +226,8 @@ static void guest_open(struct guest *t, const struct work *w, int disk)
 	CHECK(g, vng_open(g));
 	CHECK(g, vng_set_owner(g));
 	pin_worker();
+	if (w->pinned)
+		CHECK(g, vng_set_features(g, 1ULL << VHOST_NVME_F_PIN));
 	t->region_bytes = DATA_BYTES / nr(w->regions);
 	CHECK(g, vng_mem_map(g, MIB, memory, RING_BYTES));
 	for (i = 0; i < nr(w->regions); i++)

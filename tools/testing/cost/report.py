@@ -319,8 +319,8 @@ class Report:
 
     def growth(self):
         print("\nGrowth of ours with what is there but idle, or in use\n")
-        for name in self.names(r"guest-4k-b\d+-64-.*"):
-            base = re.match(r"guest-4k-b\d+", name)[0]
+        for name in self.names(r"(guest|pinned)-4k-b\d+-64-.*"):
+            base = re.match(r"\w+-4k-b\d+", name)[0]
             a, b = self.rows[base]["ours"], self.rows[name]["ours"]
             print(f"{name:28}{a:9.1f} ->{b:9.1f}  {(b / a - 1) * 100:+6.1f} %")
 
@@ -330,6 +330,7 @@ class Report:
         print(" " * 28 + f"{'all/32':>9}{'one more':>9}")
         for name, small in (
                 ("guest-128k-b8", "guest-4k-b8"),
+                ("pinned-128k-b8", "guest-4k-b8"),
                 ("uring-128k-b8-unregistered", "uring-4k-b8-unregistered"),
                 ("uring-128k-b8", "uring-4k-b8"),
                 ("guest-128k-b8-scattered", "guest-4k-b8"),
@@ -343,14 +344,14 @@ class Report:
                    "doorbell write.\nours: without the block layer; all: with it; the "
                    "rest is in neither. idle: passes that\nfound nothing. string: "
                    "repetitions within one instruction (REP STOS).",
-                   self.names(r"guest-4k-b\d+"),
+                   self.names(r"(guest|pinned)-4k-b\d+"),
                    OURS + ["ours", "block", "all"] + NOISE)
         self.table("io_uring, fixed file, registered buffers: the same",
                    self.names(r"(uring|sqpoll)-4k-b\d+"),
                    URING + ["theirs", "block", "all"] + NOISE)
         self.growth()
         self.table("vhost_nvme: other workloads",
-                   self.names(r"guest-(4k-b\d+-64|128k).*"),
+                   self.names(r"(guest|pinned)-(4k-b\d+-64|128k).*"),
                    OURS + ["ours", "block", "all"] + NOISE)
         self.table("io_uring: other workloads",
                    self.names(r"uring-(128k.*|4k.*-unregistered)"),
@@ -375,7 +376,7 @@ class Report:
     def unknown(self):
         """What no table knows is shown, not hidden."""
         total = collections.Counter()
-        for name in self.names("guest-.*"):
+        for name in self.names("(guest|pinned)-.*"):
             for (category, function), n in self.counts.per_io(name).items():
                 if category in ("rest", "other"):
                     total[function] = max(total[function], n)
@@ -393,7 +394,8 @@ def main():
     args = parser.parse_args()
     report = Report(Counts(args.counts, args.output, args.module))
     if args.functions:
-        report.functions(["guest-4k-b1", "guest-4k-b32", "guest-128k-b8",
+        report.functions(["guest-4k-b1", "guest-4k-b32", "pinned-4k-b32",
+                          "pinned-128k-b8", "guest-128k-b8",
                           "guest-128k-b8-scattered", "uring-4k-b1",
                           "uring-4k-b32", "sqpoll-4k-b32"], 40)
         report.callees("guest-4k-b1", 20)
