@@ -86,7 +86,7 @@ python()
 {
 	local f
 
-	for f in "$TESTING"/*.py; do
+	for f in "$TESTING"/*.py "$TESTING"/*/*.py; do
 		/usr/bin/python3 -W error -c \
 			'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' \
 			"$f" || return
