@@ -542,6 +542,33 @@ TEST_F(poll, kicks)
 	EXPECT_KICKS("SQ", VHOST_NVME_STATS_SQ, &self->box.sq);
 }
 
+/*
+ * Commands that come far apart: one wake-up for each, and no polling that could
+ * not find the next.
+ */
+TEST_F(poll, trickle)
+{
+	struct vhost_nvme_stats before, after;
+	struct vng *g = &self->box.g;
+	unsigned int i;
+
+	if (variant->poll_us > 1000)
+		return;
+	OK(flushes(&self->box, 100));
+	for (i = 0; i < 40; i++) {
+		sleep_ms(10);
+		OK(flushes(&self->box, 1));
+		if (i == 9)
+			OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &before));
+	}
+	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &after));
+	EXPECT_EQ(0, after.poll_ns);
+	EXPECT_GE(33, after.wakeups - before.wakeups);
+	TH_LOG("%llu passes for 30 commands",
+	       (unsigned long long)(after.passes - before.passes));
+	EXPECT_GE(30 * 6, after.passes - before.passes);
+}
+
 /* A batch that is rung once causes one kick at most. */
 TEST_F(poll, batch)
 {
