@@ -258,7 +258,8 @@ static const struct vn_region *vn_data_region(struct vn_req *req, u64 gpa)
 static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 {
 	const struct vn_region *r;
-	u64 uaddr, run;
+	u64 uaddr, run, off;
+	struct vn_pin *pin;
 	u16 status;
 
 	while (len) {
@@ -267,11 +268,12 @@ static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 			return NVME_SC_DATA_XFER_ERROR;
 		run = min(len, r->size - (gpa - r->gpa));
 		uaddr = r->uaddr + (gpa - r->gpa);
-		if (r->pin) {
-			vn_data_add_pages(req, r->pin->pages +
-					  (uaddr >> PAGE_SHIFT) -
-					  (r->uaddr >> PAGE_SHIFT),
-					  offset_in_page(uaddr), run);
+		if (r->pins) {
+			pin = vn_region_pin(r, uaddr);
+			off = uaddr - pin->start;
+			run = min(run, pin->nr_pages * PAGE_SIZE - off);
+			vn_data_add_pages(req, pin->pages + (off >> PAGE_SHIFT),
+					  offset_in_page(off), run);
 		} else {
 			status = vn_data_pin(req, uaddr, run);
 			if (status)

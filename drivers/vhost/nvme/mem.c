@@ -12,9 +12,6 @@
 
 #include "vhost_nvme.h"
 
-/* Pages to pin at once */
-#define VN_PIN_CHUNK	32768UL
-
 static int vn_region_cmp(const void *a, const void *b)
 {
 	const struct vn_region *l = a, *r = b;
@@ -215,11 +212,9 @@ static void vn_pin_put(struct vn_ctrl *ctrl, struct vn_pin *pin)
 	kvfree(pin);
 }
 
-static struct vn_pin *vn_pin_create(struct vn_ctrl *ctrl,
-				    const struct vn_region *r)
+static struct vn_pin *vn_pin_create(struct vn_ctrl *ctrl, u64 start,
+				    unsigned long nr)
 {
-	u64 start = round_down(r->uaddr, PAGE_SIZE);
-	unsigned long nr = DIV_ROUND_UP(r->uaddr + r->size - start, PAGE_SIZE);
 	unsigned long done = 0;
 	struct vn_pin *pin;
 	int n, err;
@@ -232,24 +227,17 @@ static struct vn_pin *vn_pin_create(struct vn_ctrl *ctrl,
 		goto err_free;
 
 	while (done < nr) {
-		/* In pieces, between which the owner can be killed */
-		n = pin_user_pages_fast(start + done * PAGE_SIZE,
-					min(nr - done, VN_PIN_CHUNK),
+		n = pin_user_pages_fast(start + done * PAGE_SIZE, nr - done,
 					FOLL_WRITE | FOLL_LONGTERM,
 					pin->pages + done);
-		if (n > 0)
-			done += n;
-		if (fatal_signal_pending(current))
-			err = -EINTR;
-		else if (n == -ENOMEM)
-			err = -ENOMEM;
-		else if (n <= 0)
-			err = -EFAULT;
-		if (err)
+		if (n <= 0) {
+			err = n == -ENOMEM || n == -EINTR ? n : -EFAULT;
 			goto err_unpin;
-		cond_resched();
+		}
+		done += n;
 	}
 	refcount_set(&pin->ref, 1);
+	pin->start = start;
 	pin->nr_pages = nr;
 	atomic_long_add(nr, &ctrl->locked_pages);
 	return pin;
@@ -262,17 +250,64 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* What the old table has of the region in the same place stays pinned. */
-static struct vn_pin *vn_pin_get(struct vn_ctrl *ctrl,
-				 const struct vn_region *r)
+/* What the table in force has of the same memory in the same place stays. */
+static struct vn_pin *vn_pin_get(struct vn_ctrl *ctrl, u64 gpa, u64 uaddr,
+				 u64 start, unsigned long nr)
 {
-	const struct vn_region *old = vn_mem_region(ctrl->mem, r->gpa);
+	const struct vn_region *old = vn_mem_region(ctrl->mem, gpa);
+	struct vn_pin *pin;
 
-	if (!old || !old->pin || old->gpa != r->gpa || old->size != r->size ||
-	    old->uaddr != r->uaddr)
-		return vn_pin_create(ctrl, r);
-	refcount_inc(&old->pin->ref);
-	return old->pin;
+	if (old && old->pins && gpa - old->gpa == uaddr - old->uaddr) {
+		pin = vn_region_pin(old, uaddr);
+		if (pin->start == start && pin->nr_pages == nr) {
+			refcount_inc(&pin->ref);
+			return pin;
+		}
+	}
+	return vn_pin_create(ctrl, start, nr);
+}
+
+static unsigned long vn_region_nr_pins(const struct vn_region *r)
+{
+	return ((r->uaddr + r->size - 1) >> VN_PIN_SHIFT) -
+	       (r->uaddr >> VN_PIN_SHIFT) + 1;
+}
+
+static int vn_region_pin_all(struct vn_ctrl *ctrl, struct vn_region *r)
+{
+	u64 uaddr = r->uaddr, last = r->uaddr + r->size - 1, start, stop;
+	unsigned long i, nr = vn_region_nr_pins(r);
+	struct vn_pin *pin;
+
+	r->pins = kvcalloc(nr, sizeof(*r->pins), GFP_KERNEL_ACCOUNT);
+	if (!r->pins)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++) {
+		/* Both inclusive, in whole host pages */
+		stop = min(last, uaddr | (VN_PIN_SIZE - 1));
+		start = round_down(uaddr, PAGE_SIZE);
+		pin = vn_pin_get(ctrl, r->gpa + (uaddr - r->uaddr), uaddr, start,
+				 ((stop - start) >> PAGE_SHIFT) + 1);
+		if (IS_ERR(pin))
+			return PTR_ERR(pin);
+		r->pins[i] = pin;
+		uaddr = stop + 1;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static void vn_region_unpin(struct vn_ctrl *ctrl, struct vn_region *r)
+{
+	unsigned long i;
+
+	if (!r->pins)
+		return;
+	for (i = 0; i < vn_region_nr_pins(r); i++)
+		vn_pin_put(ctrl, r->pins[i]);
+	kvfree(r->pins);
 }
 
 static void vn_mem_free(struct vn_mem *mem)
@@ -280,7 +315,7 @@ static void vn_mem_free(struct vn_mem *mem)
 	unsigned int i;
 
 	for (i = 0; i < mem->nr; i++)
-		vn_pin_put(mem->ctrl, mem->regions[i].pin);
+		vn_region_unpin(mem->ctrl, &mem->regions[i]);
 	kvfree(mem);
 }
 
@@ -304,15 +339,13 @@ static void vn_mem_release(struct percpu_ref *ref)
 
 static int vn_mem_pin(struct vn_ctrl *ctrl, struct vn_mem *mem)
 {
-	struct vn_pin *pin;
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < mem->nr; i++) {
-		pin = vn_pin_get(ctrl, &mem->regions[i]);
-		if (IS_ERR(pin))
-			return PTR_ERR(pin);
-		mem->regions[i].pin = pin;
+		err = vn_region_pin_all(ctrl, &mem->regions[i]);
+		if (err)
+			return err;
 	}
 	err = percpu_ref_init(&mem->ref, vn_mem_release, 0, GFP_KERNEL_ACCOUNT);
 	if (err)

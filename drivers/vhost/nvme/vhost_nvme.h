@@ -66,6 +66,12 @@
 #define VN_MAX_PAGES		(VN_MAX_TRANSFER / VHOST_PAGE_SIZE + 1)
 /* PRP list entries copied at once */
 #define VN_PRP_CHUNK		64
+/*
+ * Memory is pinned in pieces of this size, so that a table with another border
+ * somewhere, as firmware causes it, has little to pin anew
+ */
+#define VN_PIN_SHIFT		26
+#define VN_PIN_SIZE		(1UL << VN_PIN_SHIFT)
 /* Requests hold this many data segments without an allocation */
 #define VN_INLINE_BVECS		4
 /* Commands of one controller that may block at the same time */
@@ -91,13 +97,15 @@ struct vn_map {
 };
 
 /**
- * struct vn_pin - the pages of a region that is pinned as a whole
- * @ref: one for each table that has the region: ctrl->lock, or teardown
+ * struct vn_pin - pages of guest memory that is pinned as a whole
+ * @ref: one for each table that has them: ctrl->lock, or teardown
+ * @start: address in the owner's address space
  * @nr_pages: host pages
- * @pages: them, from the one that holds the region's first byte
+ * @pages: them
  */
 struct vn_pin {
 	refcount_t	ref;
+	u64		start;
 	unsigned long	nr_pages;
 	struct page	*pages[];
 };
@@ -107,13 +115,14 @@ struct vn_pin {
  * @gpa: guest physical address
  * @size: bytes, not 0; neither @gpa nor @uaddr wrap
  * @uaddr: address in the owner's address space
- * @pin: its pages, with VHOST_NVME_F_PIN, else NULL
+ * @pins: its pages, with VHOST_NVME_F_PIN, one for each VN_PIN_SIZE of the
+ *	owner's address space that it touches; else NULL
  */
 struct vn_region {
 	u64		gpa;
 	u64		size;
 	u64		uaddr;
-	struct vn_pin	*pin;
+	struct vn_pin	**pins;
 };
 
 /**
@@ -648,6 +657,16 @@ static inline bool vn_db_is(const struct vn_db *db, u32 value)
 static inline bool vn_worker_is_current(const struct vn_worker *worker)
 {
 	return READ_ONCE(worker->thread) == current && in_task();
+}
+
+/**
+ * vn_region_pin - the pinned pages at an address
+ * @r: region that is pinned
+ * @uaddr: address in it
+ */
+static inline struct vn_pin *vn_region_pin(const struct vn_region *r, u64 uaddr)
+{
+	return r->pins[(uaddr >> VN_PIN_SHIFT) - (r->uaddr >> VN_PIN_SHIFT)];
 }
 
 static inline bool vn_req_is_read(const struct vn_req *req)

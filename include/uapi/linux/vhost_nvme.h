@@ -47,8 +47,9 @@
  * (ENOMEM), as VFIO does. EFAULT if some of it cannot be written or pinned.
  * Commands then need not pin their data. The owner must not give away memory
  * meanwhile (MADV_DONTNEED, a balloon, another mapping in its place): the guest
- * would have new pages, and disks the old ones. A region that is in the next
- * table too, with the same addresses and size, stays as it is pinned.
+ * would have new pages, and disks the old ones. Memory that the next table has
+ * at the same guest physical address and the same address of the owner stays as
+ * it is pinned, but for up to 64 MiB at a border that has moved.
  */
 #define VHOST_NVME_F_PIN	0
 

@@ -447,6 +447,49 @@ TEST_F(pin, resized)
 	OK(box_rw(&self->box, VNG_CMD_READ, 0, BOX_GPA + 65536, 65536));
 }
 
+/*
+ * A border that moves, as firmware does it, lets all but the memory near it stay
+ * as it is pinned: more would be beyond the limit. Transfers go across the
+ * pieces.
+ */
+TEST_F(pin, border)
+{
+	const size_t size = 160 << 20, piece = 64 << 20, mib = 1 << 20;
+	struct vng *g = &self->box.g;
+	uint64_t gpa = 1ULL << 40, at;
+	char *p, *data;
+	int k;
+
+	k = vng_mem_add(g, VNG_MEM_ANON, gpa, size);
+	ASSERT_LE(0, k);
+	OK(vng_mem_publish(g));
+	ASSERT_EQ(0, drop_ipc_lock());
+	ASSERT_EQ(0, set_memlock((self->before + PIN_PAGES) * 4096 + size +
+				 piece));
+	g->region[k].size -= 4096;
+	OK(vng_mem_publish(g));
+	OK(wait_pinned(g, self->before + PIN_PAGES + size / 4096 - 1));
+	g->region[k].gpa += 8192;
+	g->region[k].hva = (char *)g->region[k].hva + 8192;
+	g->region[k].size -= 8192;
+	OK(vng_mem_publish(g));
+	OK(wait_pinned(g, self->before + PIN_PAGES + size / 4096 - 3));
+
+	/* An odd address: PRPs with an offset, and pages on both sides */
+	data = malloc(mib);
+	ASSERT_NE(NULL, data);
+	p = g->region[k].hva;
+	at = piece - (uintptr_t)p % piece - mib / 2 + 512;
+	pattern_fill(p + at, mib, 7);
+	OK(box_rw(&self->box, VNG_CMD_WRITE, 0, gpa + 8192 + at, mib));
+	ASSERT_EQ(0, disk_read(&self->box.disk, 0, data, mib));
+	EXPECT_EQ(-1, pattern_check(data, mib, 7));
+	memset(p + at, 0xee, mib);
+	OK(box_rw(&self->box, VNG_CMD_READ, 0, gpa + 8192 + at, mib));
+	EXPECT_EQ(-1, pattern_check(p + at, mib, 7));
+	free(data);
+}
+
 /* What cannot be pinned: nothing changes, also if other regions could. */
 TEST_F(pin, refused)
 {
