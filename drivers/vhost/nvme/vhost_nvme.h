@@ -71,7 +71,7 @@
  * somewhere, as firmware causes it, has little to pin anew
  */
 #define VN_PIN_SHIFT		26
-#define VN_PIN_SIZE		(1UL << VN_PIN_SHIFT)
+#define VN_PIN_SIZE		BIT(VN_PIN_SHIFT)
 /* Requests hold this many data segments without an allocation */
 #define VN_INLINE_BVECS		4
 /* Commands of one controller that may block at the same time */
