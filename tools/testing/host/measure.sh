@@ -26,45 +26,68 @@ trace_mmio()
 	done
 }
 
-# sectors DISK: read and written so far
-sectors()
-{
-	local -a stat
-
-	read -ra stat <"/sys/block/${1##*/}/stat"
-	echo $((stat[2] + stat[6]))
-}
-
-# counters DISK: VM exits, trapped MMIO accesses, context switches of the host
-# VM, and sectors of the disk so far
+# counters DISK: VM exits, trapped MMIO accesses, context switches of the host VM,
+# and sectors of the disk so far, in the array $now; no process is started for it.
 counters()
 {
-	echo "$(cat /sys/kernel/debug/kvm/exits)" \
-		"$(awk '$1 == "Hits:" { n += $2 } END { print n + 0 }' \
-			/sys/kernel/tracing/events/kvm/kvm_{,fast_}mmio/hist)" \
-		"$(awk '$1 == "ctxt" { print $2 }' /proc/stat)" \
-		"$(sectors "$1")"
+	local event word
+
+	now=(0 0 0 0)
+	read -r "now[0]" </sys/kernel/debug/kvm/exits
+	for event in kvm_mmio kvm_fast_mmio; do
+		while read -ra word; do
+			[ "${word[0]:-}" != Hits: ] || now[1]=$((now[1] + word[1]))
+		done <"/sys/kernel/tracing/events/kvm/$event/hist"
+	done
+	while read -ra word; do
+		[ "${word[0]}" != ctxt ] || now[2]=${word[1]}
+	done </proc/stat
+	read -ra word <"/sys/block/${1##*/}/stat"
+	now[3]=$((word[2] + word[6]))
 }
 
-# count DISK SECONDS: the counters of a part of a run that takes SECONDS, and
-# that begins when the disk gets I/O: what fio does before and after does not
-# count.
+# pause MILLISECONDS
+pause()
+{
+	local seconds
+
+	printf -v seconds "%d.%03d" $(($1 / 1000)) $(($1 % 1000))
+	sleep "$seconds"
+}
+
+# count DISK SECONDS: the counters of a part of a run that takes SECONDS. It begins
+# when the disk has got I/O, and ends while the disk still gets some: what fio
+# does before and after does not count, however busy the machine is.
 count()
 {
-	local start deadline=$((SECONDS + 30))
-	local -a a b
+	local step deadline=$((SECONDS + 30))
+	local -a now previous first last
 
-	start=$(sectors "$1")
-	while [ "$(sectors "$1")" = "$start" ]; do
+	step=$(awk -v s="$2" 'BEGIN { print int(s * 100) }')
+	counters "$1"
+	previous=("${now[@]}")
+	until [ "${now[3]}" != "${previous[3]}" ]; do
 		[ $SECONDS -lt $deadline ] || return
-		sleep 0.05
+		pause 50
+		counters "$1"
 	done
-	sleep "$(awk -v s="$2" 'BEGIN { print s * 0.2 }')"
-	read -ra a < <(counters "$1")
-	sleep "$(awk -v s="$2" 'BEGIN { print s * 0.6 }')"
-	read -ra b < <(counters "$1")
-	echo "exits=$((b[0] - a[0])) mmio=$((b[1] - a[1]))" \
-		"switches=$((b[2] - a[2])) bytes=$(((b[3] - a[3]) * 512))"
+	pause "$step"
+	counters "$1"
+	first=("${now[@]}")
+	last=("${now[@]}")
+	previous=("${now[@]}")
+	for _ in {1..7}; do
+		pause "$step"
+		counters "$1"
+		[ "${now[3]}" != "${previous[3]}" ] || break
+		# More I/O came after it, so it was taken in time.
+		last=("${previous[@]}")
+		previous=("${now[@]}")
+	done
+	[ "${last[3]}" = "${first[3]}" ] ||
+		echo "exits=$((last[0] - first[0])) mmio=$((last[1] - first[1]))" \
+			"switches=$((last[2] - first[2]))" \
+			"bytes=$(((last[3] - first[3]) * 512))"
 }
 
 # Once for a guest, before it is measured: finds the disks' names, and reads fio
@@ -147,10 +170,6 @@ sample_guest()
 		echo \$((\$(device_irqs) - before))
 		tr -d '\n' </tmp/fio.json"
 	count "/dev/nullb$i" "$seconds" >"$out.counters"
-	# On a machine too busy to count in time, fio may have ended meanwhile.
-	if read -r -t 0 -u 8; then
-		: >"$out.counters"
-	fi
 	answer=$(guest_answer 60) || {
 		echo "$answer"
 		return 1
