@@ -13,20 +13,22 @@ qmp_begin()
 	rm -f /run/qmp.in /run/qmp.out
 	mkfifo -m 666 /run/qmp.in /run/qmp.out
 	exec {qmp_in}<>/run/qmp.in {qmp_out}<>/run/qmp.out
-	echo '{"execute": "qmp_capabilities"}' >&"$qmp_in"
 }
 
 # qmp SECONDS COMMAND [ARGUMENTS]: prints the answer
 qmp()
 {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000)) line
+	local id=${EPOCHREALTIME/./} line
+	local end=$((id + $1 * 1000000))
 
-	echo "{\"execute\": \"$2\", \"arguments\": {${3:-}}, \"id\": \"qmp\"}" \
+	# Always both: QEMU may have been started anew.
+	echo '{"execute": "qmp_capabilities"}' >&"$qmp_in"
+	echo "{\"execute\": \"$2\", \"arguments\": {${3:-}}, \"id\": $id}" \
 		>&"$qmp_in"
 	while [ "${EPOCHREALTIME/./}" -lt $end ]; do
-		# Events, and the answer to qmp_begin(), have no id.
+		# Not an event, or an answer that came too late
 		if IFS= read -r -t 0.1 -u "$qmp_out" line &&
-			[[ $line = *'"id": "qmp"'* ]]; then
+			[[ $line = *"\"id\": $id"* ]]; then
 			echo "$line"
 			[[ $line != *'"error": {'* ]]
 			return
