@@ -44,7 +44,7 @@ worker_ids()
 	local answer
 
 	answer=$(qmp 10 qom-get "\"path\": \"/machine/peripheral/$1\", \"property\": \"vhost-worker-ids\"") &&
-		grep -oE '[0-9]+' <<<"$answer"
+		grep -oE '\[.*\]' <<<"$answer" | grep -oE '[0-9]+'
 }
 
 vcpu_ids()
