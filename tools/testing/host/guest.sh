@@ -74,9 +74,11 @@ guest_launch()
 # agent_line SECONDS: the next line of the guest's answer in $line
 agent_line()
 {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1)) part=
 
 	while ! IFS= read -r -t 1 -u 8 line; do
+		# What has come of it so far
+		part+=$line
 		if ! kill -0 "$guest_pid" 2>/dev/null; then
 			echo "the guest is gone: $(cat "$guest_dir/qemu.log")"
 			return 1
@@ -86,6 +88,7 @@ agent_line()
 			return 1
 		fi
 	done
+	line=$part$line
 }
 
 # True if the guest's kernel has not come as far as its first line, which it
