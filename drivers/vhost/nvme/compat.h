@@ -32,4 +32,14 @@ static inline struct vhost_task *vn_task_create(bool (*fn)(void *arg),
 	return task ? task : ERR_PTR(-ENOMEM);
 }
 
+/* With lazy preemption, what says that another task waits is not need_resched(). */
+static inline bool vn_should_yield(void)
+{
+#ifdef TIF_NEED_RESCHED_LAZY
+	if (test_thread_flag(TIF_NEED_RESCHED_LAZY))
+		return true;
+#endif
+	return need_resched();
+}
+
 #endif /* _VN_COMPAT_H */

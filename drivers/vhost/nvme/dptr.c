@@ -224,9 +224,14 @@ static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
 
 	while (len) {
 		off = offset_in_page(uaddr);
-		nr = pin_user_pages_fast(uaddr - off,
-					 DIV_ROUND_UP(off + len, PAGE_SIZE),
-					 gup, pages);
+		n = DIV_ROUND_UP(off + len, PAGE_SIZE);
+		nr = pin_user_pages_fast(uaddr - off, n, gup | FOLL_NOFAULT,
+					 pages);
+		if (unlikely(nr <= 0)) {
+			/* This may sleep. */
+			vn_irq_flush(req->sq->cq->worker);
+			nr = pin_user_pages_fast(uaddr - off, n, gup, pages);
+		}
 		if (nr <= 0)
 			return NVME_SC_DATA_XFER_ERROR;
 		n = min(len, (u64)nr * PAGE_SIZE - off);
@@ -418,14 +423,15 @@ bool vn_data_dirty(const struct vn_req *req)
  */
 u16 vn_data_map(struct vn_req *req, u32 len)
 {
+	struct vn_mem *mem = req->sq->ctrl->mem;
 	u64 off = le64_to_cpu(req->cmd.common.dptr.prp1) & (VHOST_PAGE_SIZE - 1);
 	unsigned int max = DIV_ROUND_UP(off + len, VHOST_PAGE_SIZE);
 	u16 status;
 
 	req->len = len;
-	if (req->sq->ctrl->mem && req->sq->ctrl->mem->pinned) {
-		req->mem = req->sq->ctrl->mem;
-		percpu_ref_get(&req->mem->ref);
+	if (mem && mem->pinned) {
+		percpu_ref_get(&mem->ref);
+		req->mem = mem;
 	}
 	req->bv = req->inline_bv;
 	if (max > VN_INLINE_BVECS) {

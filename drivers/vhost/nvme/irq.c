@@ -112,7 +112,7 @@ static void vn_irq_shrink(struct vn_irq *irq, u32 nr)
 void vn_irq_settle(struct vn_cq *cq, u64 now)
 {
 	struct vn_irq *irq = &cq->irq;
-	u64 window = READ_ONCE(cq->worker->poll_max_ns);
+	u64 window = READ_ONCE(cq->worker->irq_max_ns);
 	u32 posted, nr;
 
 	if (list_empty(&irq->node))

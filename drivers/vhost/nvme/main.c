@@ -76,14 +76,15 @@ static long vn_get_caps(void __user *arg)
 static long vn_set_poll(struct vn_ctrl *ctrl, const struct vhost_nvme_poll *arg)
 {
 	unsigned int i;
-	u64 ns;
 
-	if (arg->reserved || arg->poll_us > VN_MAX_POLL_US)
+	if (arg->poll_us > VN_MAX_POLL_US || arg->irq_us > VN_MAX_POLL_US)
 		return -EINVAL;
-	ns = (u64)arg->poll_us * NSEC_PER_USEC;
-	ctrl->poll_max_ns = ns;
-	for (i = 0; i < ctrl->nr_workers; i++)
-		WRITE_ONCE(ctrl->workers[i]->poll_max_ns, ns);
+	ctrl->poll_max_ns = (u64)arg->poll_us * NSEC_PER_USEC;
+	ctrl->irq_max_ns = (u64)arg->irq_us * NSEC_PER_USEC;
+	for (i = 0; i < ctrl->nr_workers; i++) {
+		WRITE_ONCE(ctrl->workers[i]->poll_max_ns, ctrl->poll_max_ns);
+		WRITE_ONCE(ctrl->workers[i]->irq_max_ns, ctrl->irq_max_ns);
+	}
 	return 0;
 }
 

@@ -12,6 +12,9 @@
 
 #include "vhost_nvme.h"
 
+/* Pages to pin with interrupts off */
+#define VN_PIN_BATCH	512UL
+
 static int vn_region_cmp(const void *a, const void *b)
 {
 	const struct vn_region *l = a, *r = b;
@@ -227,7 +230,8 @@ static struct vn_pin *vn_pin_create(struct vn_ctrl *ctrl, u64 start,
 		goto err_free;
 
 	while (done < nr) {
-		n = pin_user_pages_fast(start + done * PAGE_SIZE, nr - done,
+		n = pin_user_pages_fast(start + done * PAGE_SIZE,
+					min(nr - done, VN_PIN_BATCH),
 					FOLL_WRITE | FOLL_LONGTERM,
 					pin->pages + done);
 		if (n <= 0) {
@@ -279,7 +283,9 @@ static int vn_region_pin_all(struct vn_ctrl *ctrl, struct vn_region *r)
 	unsigned long i, nr = vn_region_nr_pins(r);
 	struct vn_pin *pin;
 
-	r->pins = kvcalloc(nr, sizeof(*r->pins), GFP_KERNEL_ACCOUNT);
+	/* Any size is userspace's to try, and no reason to warn. */
+	r->pins = kvcalloc(nr, sizeof(*r->pins),
+			   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!r->pins)
 		return -ENOMEM;
 	for (i = 0; i < nr; i++) {
@@ -301,12 +307,14 @@ static int vn_region_pin_all(struct vn_ctrl *ctrl, struct vn_region *r)
 
 static void vn_region_unpin(struct vn_ctrl *ctrl, struct vn_region *r)
 {
-	unsigned long i;
+	unsigned long i, nr = vn_region_nr_pins(r);
 
 	if (!r->pins)
 		return;
-	for (i = 0; i < vn_region_nr_pins(r); i++)
+	for (i = 0; i < nr; i++) {
 		vn_pin_put(ctrl, r->pins[i]);
+		cond_resched();
+	}
 	kvfree(r->pins);
 }
 

@@ -141,7 +141,8 @@ static void vn_bio_end_io(struct bio *bio)
 static unsigned int vn_bio_max_bytes(const struct bio *bio,
 				     const struct queue_limits *lim)
 {
-	sector_t start = bio->bi_iter.bi_sector;
+	/* Limits are those of the whole disk. */
+	sector_t start = bio->bi_bdev->bd_start_sect + bio->bi_iter.bi_sector;
 	unsigned int max = lim->max_sectors, pbs;
 
 	if (lim->chunk_sectors)
@@ -186,6 +187,10 @@ static void vn_bio_submit(struct bio *bio)
 		}
 		bio_chain(piece, bio);
 		submit_bio(piece);
+		if (unlikely(READ_ONCE(bio->bi_status))) {
+			bio_endio(bio);
+			return;
+		}
 	}
 	submit_bio(bio);
 }

@@ -60,7 +60,7 @@
 #define VN_SQ_BATCH		32
 /* An SQ that was empty in as many passes is not looked at in each of them ... */
 #define VN_SQ_MISSES		16
-/* ... but after as many commands of others, and when these have none. */
+/* ... but after a pass, once others have had as many, and when they have none. */
 #define VN_SCAN_COMMANDS	128
 /* Most pieces of one command's data: an offset in the first page adds one */
 #define VN_MAX_PAGES		(VN_MAX_TRANSFER / VHOST_PAGE_SIZE + 1)
@@ -238,7 +238,6 @@ struct vn_irq {
  * @phase: its phase tag
  * @posted: entries posted, modulo 2^32; also read by the worker
  * @cqes: entries posted, for statistics
- *
  */
 struct vn_cq {
 	struct vn_ctrl		*ctrl;
@@ -263,7 +262,6 @@ struct vn_cq {
 	u16			phase;
 	u32			posted;
 	u64			cqes;
-
 };
 
 /**
@@ -434,6 +432,7 @@ struct vn_op {
  * @slept: when
  * @last_busy: when a pass last found a command
  * @poll_max_ns: the limit set by the user
+ * @irq_max_ns: how long an interrupt may be kept back, also by the user
  * @poll_ns: present polling window
  * @wakeups: counter
  * @passes: counter
@@ -461,6 +460,7 @@ struct vn_worker {
 	u64			slept;
 	u64			last_busy;
 	u64			poll_max_ns;
+	u64			irq_max_ns;
 	u64			poll_ns;
 	u64			wakeups;
 	u64			passes;
@@ -496,13 +496,14 @@ struct vn_events {
 
 /**
  * struct vn_ctrl - a controller: one open file
- * @ref: the file, each SQ, each namespace
+ * @ref: the file, each SQ, each namespace, each pinned memory table
  * @lock: see the top of this file
  * @mm: the owner's address space, or NULL before VHOST_SET_OWNER
- * @workers: threads; start with the owner, stop with the file. Every CQ, with
- *	all its SQs, belongs to one.
+ * @workers: threads; one starts with the owner, others with SET_WORKERS, and all
+ *	stop with the file. Every CQ, with all its SQs, belongs to one.
  * @nr_workers: their number
  * @poll_max_ns: their limit of polling
+ * @irq_max_ns: their limit of keeping interrupts back
  * @dead: the owner was killed
  * @pin: memory tables are pinned as a whole
  * @mem: memory table: paused workers to change
@@ -527,6 +528,7 @@ struct vn_ctrl {
 	struct vn_worker	*workers[VN_MAX_WORKERS];
 	unsigned int		nr_workers;
 	u64			poll_max_ns;
+	u64			irq_max_ns;
 	bool			dead;
 	bool			pin;
 	struct vn_mem		*mem;

@@ -101,14 +101,13 @@ static unsigned int vn_worker_scan(struct vn_worker *worker)
 		    vn_db_is(&sq->db, sq->head))
 			continue;
 		n = vn_sq_serve(sq);
-		if (!n)
+		/* One that waits for entries of its CQ competes from now on. */
+		if (!n && (sq->failed || sq->cq->failed))
 			continue;
 		found += n;
 		sq->misses = 0;
 		list_add_tail(&sq->active, &worker->active);
 	}
-	/* Each in its turn is first at the entries of a CQ that they share. */
-	list_rotate_left(&worker->sqs);
 	return found;
 }
 
@@ -126,8 +125,8 @@ static bool vn_worker_pass(struct vn_worker *worker)
 		else if (++sq->misses == VN_SQ_MISSES)
 			list_del_init(&sq->active);
 	}
-	if (!list_is_singular(&worker->active))
-		list_rotate_left(&worker->active);
+	/* Each in its turn is first at the entries of a CQ that they share. */
+	list_rotate_left(&worker->active);
 
 	worker->unscanned += found;
 	if (!found || worker->unscanned >= VN_SCAN_COMMANDS) {
@@ -135,7 +134,7 @@ static bool vn_worker_pass(struct vn_worker *worker)
 		found += vn_worker_scan(worker);
 	}
 	if (!list_empty(&worker->owed)) {
-		if (need_resched())
+		if (vn_should_yield())
 			vn_irq_flush(worker);
 		else
 			vn_irq_settle_all(worker, worker->now);
@@ -309,6 +308,7 @@ static void vn_worker_killed(void *arg)
 	/* vhost_task may hold no reference on the thread: not after its end. */
 	spin_lock_irq(&worker->wake_lock);
 	worker->killed = true;
+	WRITE_ONCE(worker->thread, NULL);
 	spin_unlock_irq(&worker->wake_lock);
 	vn_ctrl_owner_died(worker->ctrl);
 }
@@ -345,6 +345,7 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 		return ERR_PTR(-ENOMEM);
 	worker->ctrl = ctrl;
 	worker->poll_max_ns = ctrl->poll_max_ns;
+	worker->irq_max_ns = ctrl->irq_max_ns;
 	spin_lock_init(&worker->wake_lock);
 	mutex_init(&worker->lock);
 	INIT_LIST_HEAD(&worker->sqs);
@@ -374,4 +375,5 @@ void vn_worker_stop(struct vn_worker *worker)
 	WRITE_ONCE(worker->stop, true);
 	spin_unlock_irq(&worker->wake_lock);
 	vhost_task_stop(worker->task);
+	WRITE_ONCE(worker->thread, NULL);
 }

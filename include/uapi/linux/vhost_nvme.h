@@ -13,8 +13,9 @@
  *   VHOST_SET_OWNER      binds the controller to the caller's address space and
  *                        starts a worker thread. Every other ioctl except
  *                        VHOST_GET_FEATURES and VHOST_NVME_GET_CAPS needs it
- *                        first, fails with EPERM in any other process, and
- *                        with ESRCH after EVENT_WORKER_DIED.
+ *                        first, fails with EPERM in any process with another
+ *                        address space, and with ESRCH after
+ *                        EVENT_WORKER_DIED.
  *   VHOST_GET_FEATURES   a bit mask of VHOST_NVME_F_*.
  *   VHOST_SET_FEATURES   EOPNOTSUPP for a bit that GET_FEATURES does not show;
  *                        EBUSY after VHOST_SET_MEM_TABLE.
@@ -30,8 +31,10 @@
  *
  * Numbers are in host byte order, queue contents in NVMe's little endian.
  * Reserved members, unused flags and padding must be zero (EINVAL otherwise).
- * An ioctl that fails has changed nothing. None waits for a block device, but
- * for SET_NS, which writes out what the page cache has of the new device.
+ * An ioctl that fails has changed nothing. None waits for the disk of a
+ * namespace, but for SET_NS, which writes out what the page cache has of a new one;
+ * some wait for memory of the owner that a command needs, or that is to be
+ * pinned, to be there.
  *
  * Clauses cited are of the NVM Express Base Specification 2.0 ("Base") and the
  * NVM Command Set Specification 1.0 ("NVM").
@@ -43,8 +46,9 @@
 
 /*
  * Bit number of VHOST_SET_FEATURES: VHOST_SET_MEM_TABLE pins all memory of the
- * table, for as long as it is in a table, and charges it to RLIMIT_MEMLOCK
- * (ENOMEM), as VFIO does. EFAULT if some of it cannot be written or pinned.
+ * table, for as long as it is in a table or a command is in flight that began
+ * with such a table, and charges it to RLIMIT_MEMLOCK (ENOMEM), as VFIO does.
+ * EFAULT if some of it cannot be written or pinned; EINTR if the caller is killed.
  * Commands then need not pin their data. The owner must not give away memory
  * meanwhile (MADV_DONTNEED, a balloon, another mapping in its place): the guest
  * would have new pages, and disks the old ones. Memory that the next table has
@@ -65,7 +69,7 @@
  * @max_transfer: most bytes of one Read or Write; limits Identify's MDTS
  * @max_mem_regions: most regions of VHOST_SET_MEM_TABLE
  * @max_dsm_ranges: most ranges of one Dataset Management command
- * @max_poll_us: highest poll_us of VHOST_NVME_SET_POLL
+ * @max_poll_us: highest poll_us and irq_us of VHOST_NVME_SET_POLL
  * @min_page_shift: smallest memory page size (CC.MPS), as a power of two
  * @max_page_shift: largest memory page size (CC.MPS), as a power of two
  * @min_lba_shift: smallest LBA size, as a power of two
@@ -210,11 +214,14 @@ struct vhost_nvme_doorbell {
  * @poll_us: how long a worker keeps looking for new commands, in
  *	microseconds, before it sleeps: an upper limit, within which the window
  *	adapts. 0 (the default): it sleeps as soon as it has nothing to do.
- * @reserved: zero
+ * @irq_us: while it looks, an interrupt that the guest has not answered by moving
+ *	the CQ's head keeps another one back for as long as this, in
+ *	microseconds; and one to a guest that goes on submitting is put off by up
+ *	to half of it. 0 (the default): each batch raises one at once.
  */
 struct vhost_nvme_poll {
 	__u32	poll_us;
-	__u32	reserved;
+	__u32	irq_us;
 };
 
 /**
@@ -415,7 +422,7 @@ struct vhost_nvme_event {
 /*
  * VHOST_NVME_SET_POLL - see struct vhost_nvme_poll; applies at once.
  *
- * EINVAL: poll_us is above caps.max_poll_us.
+ * EINVAL: poll_us or irq_us is above caps.max_poll_us.
  */
 #define VHOST_NVME_SET_POLL	_IOW(VHOST_VIRTIO, 0xA9, struct vhost_nvme_poll)
 

@@ -164,6 +164,25 @@ TEST_F(irq, outstanding)
 	EXPECT_AWAKE();
 }
 
+/* With irq_us 0 each has its own, whatever the guest does with it. */
+TEST_F(irq, at_once)
+{
+	struct vhost_nvme_poll poll = { .poll_us = POLL_US };
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	uint64_t before = irqs(g);
+	unsigned int i;
+
+	OK(vng_ioctl(g, VHOST_NVME_SET_POLL, &poll, "SET_POLL"));
+	for (i = 0; i < 10; i++) {
+		OK(submit_read(g, &self->box.sq, self->buf));
+		OK(wait_posted(g, cq->cqes + i + 1));
+		ASSERT_EQ(1, take_irqs(cq, 10000));
+	}
+	EXPECT_EQ(before + 10, irqs(g));
+	EXPECT_AWAKE();
+}
+
 /*
  * Entries that came after the guest's last look: it has looked when it moves
  * the head.

@@ -127,7 +127,7 @@ int vng_set_ns(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
 
 int vng_set_poll(struct vng *g, uint32_t poll_us)
 {
-	struct vhost_nvme_poll poll = { .poll_us = poll_us };
+	struct vhost_nvme_poll poll = { .poll_us = poll_us, .irq_us = poll_us };
 
 	return vng_ioctl(g, VHOST_NVME_SET_POLL, &poll, "SET_POLL");
 }

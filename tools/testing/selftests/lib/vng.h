@@ -296,6 +296,7 @@ int vng_set_owner(struct vng *g);
 int vng_set_ns(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
 	       uint64_t nlb, uint32_t flags);
 
+/* Polling limit; interrupts may be kept back as long. */
 int vng_set_poll(struct vng *g, uint32_t poll_us);
 
 /* VHOST_SET_FEATURES, before there is a memory table */
