@@ -73,7 +73,7 @@ add_device()
 device_arg()
 {
 	case $1 in
-	vhost-kernel-nvme) echo "vhost-kernel-nvme,vhost=on,poll-us=$poll_us" ;;
+	vhost-kernel-nvme) echo "vhost-kernel-nvme,vhost=on,poll-us=$poll_us,irq-us=$poll_us" ;;
 	vhost-kernel-nvme+50us) echo "vhost-kernel-nvme,vhost=on,poll-us=50" ;;
 	nvme) echo nvme ;;
 	nvme+ioeventfd) echo nvme,ioeventfd=on ;;
