@@ -91,10 +91,13 @@ static void vn_irq_grow(struct vn_irq *irq)
 	irq->grow = VN_IRQ_GROW;
 }
 
-/* The guest stopped at @nr entries: there it waits for us. */
+/*
+ * The guest stopped at @nr entries: there it waits for us. Or it lost its CPU
+ * for a moment, so that one observation does not say much.
+ */
 static void vn_irq_shrink(struct vn_irq *irq, u32 nr)
 {
-	irq->batch = max(nr / 2, 1);
+	irq->batch = max3(nr / 2, irq->batch / 2, 1);
 	irq->grow = VN_IRQ_GROW;
 	if (irq->batch == 1) {
 		irq->grow = irq->trial;
@@ -140,7 +143,7 @@ void vn_irq_settle(struct vn_cq *cq, u64 now)
 		vn_irq_grow(irq);
 	else if (now - irq->since >= window / 2)
 		irq->batch = nr;
-	else if (now - irq->seen_at >= window / 8)
+	else if (now - irq->seen_at >= window / 4)
 		vn_irq_shrink(irq, nr);
 	else
 		return;
