@@ -126,7 +126,8 @@ static bool vn_worker_pass(struct vn_worker *worker)
 			list_del_init(&sq->active);
 	}
 	/* Each in its turn is first at the entries of a CQ that they share. */
-	list_rotate_left(&worker->active);
+	if (!list_is_singular(&worker->active))
+		list_rotate_left(&worker->active);
 
 	worker->unscanned += found;
 	if (!found || worker->unscanned >= VN_SCAN_COMMANDS) {
