@@ -23,8 +23,6 @@
  * itself need no interrupt.
  */
 
-#include <linux/ktime.h>
-
 #include "vhost_nvme.h"
 
 /* Most entries that are awaited before an interrupt */
@@ -108,7 +106,7 @@ static void vn_irq_shrink(struct vn_irq *irq, u32 nr)
 /**
  * vn_irq_settle - signal a CQ's entries if they are due
  * @cq: the queue
- * @now: ktime_get_ns()
+ * @now: worker->now
  *
  * Context: its worker, with worker->lock.
  */
@@ -153,7 +151,7 @@ void vn_irq_settle(struct vn_cq *cq, u64 now)
 /**
  * vn_irq_settle_all - signal all entries that are due
  * @worker: the caller's, locked
- * @now: ktime_get_ns()
+ * @now: worker->now
  */
 void vn_irq_settle_all(struct vn_worker *worker, u64 now)
 {
