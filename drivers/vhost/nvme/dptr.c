@@ -242,24 +242,6 @@ static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
 	return NVME_SC_SUCCESS;
 }
 
-/* Mostly it is the region of the last command. */
-static const struct vn_region *vn_data_region(struct vn_req *req, u64 gpa)
-{
-	const struct vn_mem *mem = req->sq->ctrl->mem;
-	struct vn_worker *worker = req->sq->cq->worker;
-	const struct vn_region *r;
-
-	if (mem && worker->region < mem->nr) {
-		r = &mem->regions[worker->region];
-		if (gpa >= r->gpa && gpa - r->gpa < r->size)
-			return r;
-	}
-	r = vn_mem_region(mem, gpa);
-	if (r)
-		worker->region = r - mem->regions;
-	return r;
-}
-
 static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 {
 	const struct vn_region *r;
@@ -268,7 +250,7 @@ static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 	u16 status;
 
 	while (len) {
-		r = vn_data_region(req, gpa);
+		r = vn_mem_region(req->sq->ctrl->mem, gpa);
 		if (!r)
 			return NVME_SC_DATA_XFER_ERROR;
 		run = min(len, r->size - (gpa - r->gpa));
@@ -323,6 +305,27 @@ static u16 vn_data_add_prps(struct vn_req *req)
 	return vn_data_add(req, run, run_len);
 }
 
+/* All data in one page of memory that is pinned anyway: a path of its own */
+static bool vn_data_add_page(struct vn_req *req)
+{
+	u64 gpa = le64_to_cpu(req->cmd.common.dptr.prp1), uaddr;
+	const struct vn_region *r;
+	struct vn_pin *pin;
+
+	r = vn_mem_region(req->mem, gpa);
+	if (!r || gpa & 3 || req->len > r->size - (gpa - r->gpa))
+		return false;
+	uaddr = r->uaddr + (gpa - r->gpa);
+	if (offset_in_page(uaddr) + req->len > PAGE_SIZE ||
+	    offset_in_page(gpa) + req->len > PAGE_SIZE)
+		return false;
+	pin = vn_region_pin(r, uaddr);
+	bvec_set_page(&req->bv[0], pin->pages[(uaddr - pin->start) >> PAGE_SHIFT],
+		      req->len, offset_in_page(uaddr));
+	req->nr_bv = 1;
+	return true;
+}
+
 static bool vn_data_needs_bounce(const struct vn_req *req)
 {
 	struct block_device *bdev = req->ns->bdev;
@@ -347,7 +350,7 @@ static void vn_bounce_free(struct vn_req *req)
 	req->nr_bounce = 0;
 }
 
-static int vn_bounce_alloc(struct vn_req *req)
+static noinline u16 vn_bounce_alloc(struct vn_req *req)
 {
 	unsigned int nr = DIV_ROUND_UP(req->len, PAGE_SIZE);
 	u32 left = req->len, n;
@@ -356,18 +359,19 @@ static int vn_bounce_alloc(struct vn_req *req)
 	req->bounce = kmalloc_array(nr, sizeof(*req->bounce),
 				    GFP_KERNEL_ACCOUNT);
 	if (!req->bounce)
-		return -ENOMEM;
+		return NVME_SC_INTERNAL;
 	while (left) {
 		page = alloc_page(GFP_KERNEL_ACCOUNT);
 		if (!page) {
 			vn_bounce_free(req);
-			return -ENOMEM;
+			return NVME_SC_INTERNAL;
 		}
 		n = min_t(u32, left, PAGE_SIZE);
 		bvec_set_page(&req->bounce[req->nr_bounce++], page, n, 0);
 		left -= n;
 	}
-	return 0;
+	req->sq->bounced++;
+	return NVME_SC_SUCCESS;
 }
 
 /*
@@ -390,24 +394,36 @@ static void vn_data_set_dirty(struct vn_req *req)
 	}
 }
 
-/**
- * vn_data_dirty - did nobody clean the pages while the disk wrote to them?
- * @req: a Read command
- *
- * Pages that are pinned for long are marked when that ends.
- *
- * Context: any.
- */
-bool vn_data_dirty(const struct vn_req *req)
+/* See vn_data_dirty(). */
+bool vn_data_all_dirty(const struct vn_req *req)
 {
 	unsigned int i;
 
-	if (req->mem)
-		return true;
 	for (i = 0; i < req->nr_bv; i++)
 		if (!folio_test_dirty(page_folio(req->bv[i].bv_page)))
 			return false;
 	return true;
+}
+
+static noinline u16 vn_data_add_all(struct vn_req *req)
+{
+	u64 off = le64_to_cpu(req->cmd.common.dptr.prp1) & (VHOST_PAGE_SIZE - 1);
+	unsigned int max = DIV_ROUND_UP(off + req->len, VHOST_PAGE_SIZE);
+	u16 status;
+
+	if (max > VN_INLINE_BVECS) {
+		req->bv = kmalloc_array(max, sizeof(*req->bv),
+					GFP_KERNEL_ACCOUNT);
+		if (!req->bv)
+			return NVME_SC_INTERNAL;
+	}
+
+	status = vn_data_add_prps(req);
+	if (status)
+		return status;
+	if (vn_req_is_read(req) && !req->mem)
+		vn_data_set_dirty(req);
+	return NVME_SC_SUCCESS;
 }
 
 /**
@@ -423,36 +439,17 @@ bool vn_data_dirty(const struct vn_req *req)
  */
 u16 vn_data_map(struct vn_req *req, u32 len)
 {
-	struct vn_mem *mem = req->sq->ctrl->mem;
-	u64 off = le64_to_cpu(req->cmd.common.dptr.prp1) & (VHOST_PAGE_SIZE - 1);
-	unsigned int max = DIV_ROUND_UP(off + len, VHOST_PAGE_SIZE);
 	u16 status;
 
 	req->len = len;
-	if (mem && mem->pinned) {
-		percpu_ref_get(&mem->ref);
-		req->mem = mem;
-	}
 	req->bv = req->inline_bv;
-	if (max > VN_INLINE_BVECS) {
-		req->bv = kmalloc_array(max, sizeof(*req->bv),
-					GFP_KERNEL_ACCOUNT);
-		if (!req->bv)
-			return NVME_SC_INTERNAL;
+	if (!req->mem || !vn_data_add_page(req)) {
+		status = vn_data_add_all(req);
+		if (status)
+			return status;
 	}
-
-	status = vn_data_add_prps(req);
-	if (status)
-		return status;
-	if (vn_req_is_read(req) && !req->mem)
-		vn_data_set_dirty(req);
-
-	if (vn_data_needs_bounce(req)) {
-		if (vn_bounce_alloc(req))
-			return NVME_SC_INTERNAL;
-		req->sq->bounced++;
-	}
-	return NVME_SC_SUCCESS;
+	return likely(!vn_data_needs_bounce(req)) ? NVME_SC_SUCCESS :
+						    vn_bounce_alloc(req);
 }
 
 /**
@@ -494,14 +491,8 @@ void vn_data_sync(struct vn_req *req, bool to_guest)
 	}
 }
 
-/**
- * vn_data_unmap - undo vn_data_map(), also when it failed
- * @req: the command
- * @redirty: mark the pages dirty first; only where sleeping is allowed
- *
- * Context: any without @redirty.
- */
-void vn_data_unmap(struct vn_req *req, bool redirty)
+/* See vn_data_unmap(). */
+void vn_data_unmap_all(struct vn_req *req, bool redirty)
 {
 	struct bio_vec *bv;
 	unsigned int i, n;
@@ -512,10 +503,6 @@ void vn_data_unmap(struct vn_req *req, bool redirty)
 		unpin_user_page_range_dirty_lock(bv->bv_page, n, redirty);
 	}
 	req->nr_bv = 0;
-	if (req->mem) {
-		percpu_ref_put(&req->mem->ref);
-		req->mem = NULL;
-	}
 	if (req->bounce)
 		vn_bounce_free(req);
 	if (req->bv != req->inline_bv)

@@ -119,7 +119,7 @@ static int vn_stats_cq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
 	cq = ctrl->cqs[array_index_nospec(st->id, VN_MAX_QUEUES + 1)];
 	if (!cq)
 		return -ENOENT;
-	st->cqes = READ_ONCE(cq->cqes);
+	st->cqes = READ_ONCE(cq->posted);
 	st->irqs = atomic_long_read(&cq->irq.signals);
 	st->full = READ_ONCE(cq->full);
 	st->kicks = READ_ONCE(cq->kick.count);

@@ -27,25 +27,50 @@ static int vn_region_cmp(const void *a, const void *b)
  * @mem: table, may be NULL
  * @gpa: guest physical address
  *
+ * The slot of the address leaves few regions to choose from, mostly one, however
+ * many there are.
+ *
  * Return: the region, or NULL if there is none.
  */
 const struct vn_region *vn_mem_region(const struct vn_mem *mem, u64 gpa)
 {
-	unsigned int low = 0, high = mem ? mem->nr : 0, mid;
+	unsigned int low, high, mid;
 	const struct vn_region *r;
+	u64 slot;
 
-	/* The last region that does not begin behind the address */
-	while (low < high) {
-		mid = (low + high) / 2;
-		if (mem->regions[mid].gpa <= gpa)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (!low)
+	if (!mem || !mem->nr)
 		return NULL;
-	r = &mem->regions[low - 1];
+	slot = gpa >> mem->slot_shift;
+	if (slot >= VN_MEM_SLOTS)
+		return NULL;
+	/* The last region that does not begin behind the address, or the first */
+	low = mem->slots[slot];
+	high = mem->slots[slot + 1];
+	while (low < high) {
+		mid = (low + high + 1) / 2;
+		if (mem->regions[mid].gpa <= gpa)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	r = &mem->regions[low];
 	return gpa - r->gpa < r->size ? r : NULL;
+}
+
+/* The regions are sorted, and there is one. */
+static void vn_mem_index(struct vn_mem *mem)
+{
+	const struct vn_region *last = &mem->regions[mem->nr - 1];
+	unsigned int i, region = 0;
+
+	mem->slot_shift = fls64((last->gpa + (last->size - 1)) / VN_MEM_SLOTS);
+	for (i = 0; i <= VN_MEM_SLOTS; i++) {
+		/* gpa <= i << slot_shift, where that may be 2^64 */
+		while (region + 1 < mem->nr &&
+		       (mem->regions[region + 1].gpa - 1) >> mem->slot_shift < i)
+			region++;
+		mem->slots[i] = region;
+	}
 }
 
 /**
@@ -194,6 +219,8 @@ static struct vn_mem *vn_mem_copy(struct vhost_memory __user *arg)
 		if (r[-1].gpa + (r[-1].size - 1) >= r->gpa)
 			goto err_free;
 	}
+	if (mem->nr)
+		vn_mem_index(mem);
 	return mem;
 
 err_free:

@@ -503,7 +503,6 @@ u16 vn_nvm_prep(struct vn_req *req)
 
 	req->ns = NULL;
 	req->op = op;
-	req->mem = NULL;
 	req->bv = NULL;
 	req->nr_bv = 0;
 	req->bounce = NULL;

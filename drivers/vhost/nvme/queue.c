@@ -47,7 +47,7 @@ void vn_cq_update_head(struct vn_cq *cq)
 	if (head < cq->head)
 		moved += cq->entries;
 	/* Read after the head: an entry that was consumed is counted in it. */
-	if (moved > READ_ONCE(cq->posted) - cq->released) {
+	if (moved > (u32)READ_ONCE(cq->posted) - cq->released) {
 		vn_cq_fail(cq);
 		return;
 	}
@@ -100,7 +100,6 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req)
 	slot = cq->map.vaddr + cq->tail * sizeof(new.cqe);
 	/* Before the guest can see the entry: see vn_cq_update_head() */
 	WRITE_ONCE(cq->posted, cq->posted + 1);
-	WRITE_ONCE(cq->cqes, cq->cqes + 1);
 	WRITE_ONCE(slot[0], new.dw[0]);
 	WRITE_ONCE(slot[1], new.dw[1]);
 	WRITE_ONCE(slot[2], new.dw[2]);
@@ -272,20 +271,29 @@ struct vn_req *vn_req_get(struct vn_sq *sq)
 void vn_req_complete(struct vn_req *req)
 {
 	struct vn_sq *sq = req->sq;
+	struct vn_worker *worker = sq->cq->worker;
+	struct vn_mem *mem = req->mem;
 	struct vn_ns *ns = req->ns;
 
 	if (req->status)
 		atomic_long_inc(&sq->errors);
 	vn_cq_post(sq->cq, req);
-	if (vn_worker_is_current(sq->cq->worker)) {
+	if (vn_worker_is_current(worker)) {
 		req->link.next = sq->idle;
 		sq->idle = &req->link;
+		/* The table of this pass: dropped together with others */
+		if (mem && mem == sq->ctrl->mem) {
+			worker->mem_puts++;
+			mem = NULL;
+		}
 	} else {
 		llist_add(&req->link, &sq->done);
 		/* llist_add() is a full barrier: against vn_worker_arm() */
 		if (READ_ONCE(sq->starved))
-			vn_worker_wake(sq->cq->worker);
+			vn_worker_wake(worker);
 	}
+	if (mem)
+		percpu_ref_put(&mem->ref);
 	if (ns)
 		vn_ns_put(ns);
 	vn_sq_put(sq);

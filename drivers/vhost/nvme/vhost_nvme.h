@@ -72,6 +72,8 @@
  */
 #define VN_PIN_SHIFT		26
 #define VN_PIN_SIZE		BIT(VN_PIN_SHIFT)
+/* A memory table's addresses are divided into this many parts, for finding regions */
+#define VN_MEM_SLOTS		4096
 /* Requests hold this many data segments without an allocation */
 #define VN_INLINE_BVECS		4
 /* Commands of one controller that may block at the same time */
@@ -131,6 +133,9 @@ struct vn_region {
  * @pinned: all regions are
  * @ref: if @pinned: one while it is in force, one for each request in flight
  * @free_work: frees it after the last reference
+ * @slot_shift: size of a slot, as a power of two
+ * @slots: for each slot, and the end of the last one, the region in which its
+ *	first address is, or else the one before, or else the first
  * @nr: number of regions
  * @regions: by ascending gpa, not overlapping
  */
@@ -139,6 +144,8 @@ struct vn_mem {
 	bool			pinned;
 	struct percpu_ref	ref;
 	struct work_struct	free_work;
+	u8			slot_shift;
+	u16			slots[VN_MEM_SLOTS + 1];
 	unsigned int		nr;
 	struct vn_region	regions[] __counted_by(nr);
 };
@@ -236,8 +243,7 @@ struct vn_irq {
  * Under @lock, in any context:
  * @tail: next entry to write
  * @phase: its phase tag
- * @posted: entries posted, modulo 2^32; also read by the worker
- * @cqes: entries posted, for statistics
+ * @posted: entries posted; also read by the worker, which needs the lower 32 bits
  */
 struct vn_cq {
 	struct vn_ctrl		*ctrl;
@@ -260,8 +266,7 @@ struct vn_cq {
 	spinlock_t		lock ____cacheline_aligned_in_smp;
 	u32			tail;
 	u16			phase;
-	u32			posted;
-	u64			cqes;
+	u64			posted;
 };
 
 /**
@@ -369,7 +374,8 @@ struct vn_ns {
  * @status: NVMe status field without the phase tag
  * @op: how to execute it
  * @bio: for Read, Write, Flush
- * @mem: table whose pages @bv uses, or NULL if they are pinned for @bv alone
+ * @mem: table that was in force, if it is pinned: @bv has its pages; else NULL:
+ *	they are pinned for @bv alone
  * @bv: pinned guest memory
  * @nr_bv: number of entries of @bv
  * @inline_bv: @bv of small commands
@@ -438,7 +444,8 @@ struct vn_op {
  * @passes: counter
  * @busy_passes: counter
  * @now: time of the end of the last pass: @thread's
- * @region: index of the memory region used last: @lock
+ * @mem_puts: requests that completed in this pass, of those that hold the memory
+ *	table: @lock
  * @batch: commands being prepared, then issued: @lock
  * @prps: scratch for PRP lists: @lock
  * @pages: scratch for pinning: @lock
@@ -466,7 +473,7 @@ struct vn_worker {
 	u64			passes;
 	u64			busy_passes;
 	u64			now;
-	unsigned int		region;
+	unsigned int		mem_puts;
 	struct vn_req		*batch[VN_SQ_BATCH];
 	__le64			prps[VN_PRP_CHUNK];
 	struct page		*pages[VN_MAX_PAGES];
@@ -627,8 +634,8 @@ void vn_worker_wake(struct vn_worker *worker);
 u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len);
 u16 vn_data_map(struct vn_req *req, u32 len);
 void vn_data_sync(struct vn_req *req, bool to_guest);
-bool vn_data_dirty(const struct vn_req *req);
-void vn_data_unmap(struct vn_req *req, bool redirty);
+bool vn_data_all_dirty(const struct vn_req *req);
+void vn_data_unmap_all(struct vn_req *req, bool redirty);
 
 /* nvm.c */
 void vn_nvm_opcodes(u64 opcodes[4]);
@@ -674,6 +681,33 @@ static inline struct vn_pin *vn_region_pin(const struct vn_region *r, u64 uaddr)
 static inline bool vn_req_is_read(const struct vn_req *req)
 {
 	return req->cmd.common.opcode == nvme_cmd_read;
+}
+
+/**
+ * vn_data_dirty - did nobody clean the pages while the disk wrote to them?
+ * @req: a Read command
+ *
+ * Pages that are pinned for long are marked when that ends.
+ *
+ * Context: any.
+ */
+static inline bool vn_data_dirty(const struct vn_req *req)
+{
+	return req->mem || vn_data_all_dirty(req);
+}
+
+/**
+ * vn_data_unmap - undo vn_data_map(), also when it failed
+ * @req: the command
+ * @redirty: mark the pages dirty first; only where sleeping is allowed
+ *
+ * Context: any without @redirty.
+ */
+static inline void vn_data_unmap(struct vn_req *req, bool redirty)
+{
+	/* Nothing to undo for little data in memory that is pinned for long */
+	if (!req->mem || req->bv != req->inline_bv || req->bounce)
+		vn_data_unmap_all(req, redirty);
 }
 
 #endif /* _VN_VHOST_NVME_H */

@@ -18,23 +18,30 @@ static unsigned int vn_sq_fetch(struct vn_sq *sq, struct vn_req **batch,
 				unsigned int max)
 {
 	const struct nvme_command *ring = sq->map.vaddr;
+	struct vn_mem *mem = sq->ctrl->mem;
 	struct vn_req *req;
 	unsigned int nr = 0;
 	u32 head = sq->head;
 
+	if (mem && !mem->pinned)
+		mem = NULL;
 	while (nr < max) {
 		req = vn_req_get(sq);
 		if (!req)
 			break;
 		memcpy(&req->cmd, &ring[head], sizeof(req->cmd));
 		barrier();
+		req->mem = mem;
 		if (++head == sq->entries)
 			head = 0;
 		batch[nr++] = req;
 	}
 	WRITE_ONCE(sq->head, head);
-	if (nr)
+	if (nr) {
 		refcount_add(nr, &sq->ref);
+		if (mem)
+			percpu_ref_get_many(&mem->ref, nr);
+	}
 	sq->cq->reserved += nr;
 	sq->commands += nr;
 	return nr;
@@ -139,6 +146,10 @@ static bool vn_worker_pass(struct vn_worker *worker)
 			vn_irq_flush(worker);
 		else
 			vn_irq_settle_all(worker, worker->now);
+	}
+	if (worker->mem_puts) {
+		percpu_ref_put_many(&worker->ctrl->mem->ref, worker->mem_puts);
+		worker->mem_puts = 0;
 	}
 	mutex_unlock(&worker->lock);
 

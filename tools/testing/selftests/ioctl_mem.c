@@ -212,6 +212,74 @@ TEST_F(mem, unsorted)
 	OK(still_works(&self->box));
 }
 
+FIXTURE(places) {
+	struct box box;
+	char *p;
+};
+
+FIXTURE_VARIANT(places) {
+	bool pin;
+};
+
+FIXTURE_VARIANT_ADD(places, plain) { };
+FIXTURE_VARIANT_ADD(places, pinned) { .pin = true };
+
+#define NR_PLACES	61
+
+/* Lone pages, neighbours with gaps, and the last page of all */
+static uint64_t place(unsigned int i)
+{
+	if (i < 30)
+		return 1ULL << (34 + i);
+	if (i < 60)
+		return (1ULL << 33) + (i - 30) * 8192;
+	return -4096ULL;
+}
+
+FIXTURE_SETUP(places)
+{
+	unsigned int i;
+
+	BOX_SETUP(&self->box, .pin = variant->pin);
+	self->p = mmap(NULL, NR_PLACES * 4096, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->p);
+	for (i = 0; i < NR_PLACES; i++)
+		ASSERT_LE(0, vng_mem_map(&self->box.g, place(i),
+					 self->p + i * 4096, 4096));
+	ASSERT_EQ(0, vng_mem_publish(&self->box.g));
+}
+
+FIXTURE_TEARDOWN(places)
+{
+	box_stop(&self->box);
+}
+
+/* Every region is found from its first to its last byte, and nothing else. */
+TEST_F(places, found)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	size_t len = NR_PLACES * 4096;
+	char *buf = malloc(len);
+	unsigned int i;
+
+	ASSERT_NE(NULL, buf);
+	pattern_fill(buf, len, 7);
+	ASSERT_EQ(0, disk_write(&b->disk, 0, buf, len));
+	free(buf);
+	for (i = 0; i < NR_PLACES; i++) {
+		OK(box_rw(b, VNG_CMD_READ, i * 4096, place(i), 3584));
+		OK(box_rw(b, VNG_CMD_READ, i * 4096 + 3584, place(i) + 3584,
+			  512));
+		EXPECT_EQ(VNG_SC_DATA_XFER_ERROR, VNG_SC_MASK &
+			  box_rw(b, VNG_CMD_READ, 0, place(i) - 512, 512));
+		EXPECT_EQ(VNG_SC_DATA_XFER_ERROR, VNG_SC_MASK &
+			  box_rw(b, VNG_CMD_READ, 0, place(i) + 4096, 512));
+	}
+	EXPECT_EQ(-1, pattern_check(self->p, len, 7));
+}
+
 FIXTURE(dbbuf) {
 	struct box box;
 	uint64_t a;
