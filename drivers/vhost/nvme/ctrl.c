@@ -230,7 +230,7 @@ struct vn_ctrl *vn_ctrl_create(void)
 	ctrl = kzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
 	if (!ctrl)
 		return NULL;
-	ctrl->blocking_wq = alloc_workqueue("vhost-nvme-io", WQ_UNBOUND,
+	ctrl->blocking_wq = alloc_workqueue("vhost-nvme-all", WQ_UNBOUND,
 					    VN_MAX_BLOCKING);
 	if (!ctrl->blocking_wq) {
 		kfree(ctrl);

@@ -459,7 +459,7 @@ void vn_sq_detach(struct vn_sq *sq)
 
 	lockdep_assert_held(&sq->ctrl->lock);
 
-	sq->deleting = true;
+	WRITE_ONCE(sq->deleting, true);
 	vn_kick_exit(&sq->kick);
 	mutex_lock(&worker->lock);
 	list_del(&sq->node);

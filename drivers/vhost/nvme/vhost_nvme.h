@@ -76,11 +76,18 @@
 #define VN_MEM_SLOTS		4096
 /* Requests hold this many data segments without an allocation */
 #define VN_INLINE_BVECS		4
-/* Commands of one controller that may block at the same time */
+/* Commands of one namespace that may block at the same time */
 #define VN_MAX_BLOCKING		16
+/*
+ * What takes long is done in steps of this size, which bounds how long others wait
+ * for their turn, and how long a reset waits.
+ */
+#define VN_ZERO_STEP		SZ_32M
+#define VN_DISCARD_STEP		SZ_1G
 
 struct vn_ctrl;
 struct vn_mem;
+struct vn_op;
 struct vn_req;
 struct vn_worker;
 
@@ -350,6 +357,7 @@ struct vn_sq {
  * @lba_shift: LBA size
  * @rdonly: writes are refused
  * @nodealloc: Deallocate has no effect
+ * @blocking_wq: commands that may wait for @bdev, and so for no other disk
  * @free_work: closes it after the last reference
  */
 struct vn_ns {
@@ -362,6 +370,7 @@ struct vn_ns {
 	u8			lba_shift;
 	bool			rdonly;
 	bool			nodealloc;
+	struct workqueue_struct	*blocking_wq;
 	struct work_struct	free_work;
 };
 
@@ -383,6 +392,8 @@ struct vn_ns {
  * @nr_bounce: number of entries of @bounce
  * @len: bytes of data
  * @data: parameters copied from the guest (@op's business)
+ * @pos: how much is done of what takes several steps (@op's business)
+ * @range: the range that @pos is in
  * @work: execution in process context, or unpinning in process context
  */
 struct vn_req {
@@ -401,23 +412,9 @@ struct vn_req {
 	unsigned int		nr_bounce;
 	u32			len;
 	void			*data;
+	u64			pos;
+	unsigned int		range;
 	struct work_struct	work;
-};
-
-/**
- * struct vn_op - an NVM command
- * @prep: validate and copy everything; runs in the worker and may fault on
- *	guest memory, but neither waits for a disk nor starts I/O. Returns an
- *	NVMe status.
- * @issue: start it; whatever happens ends in vn_req_complete()
- * @blocking: @issue may block, so it runs in ctrl->blocking_wq
- * @any_ns: @prep takes care of the NSID
- */
-struct vn_op {
-	u16	(*prep)(struct vn_req *req);
-	void	(*issue)(struct vn_req *req);
-	bool	blocking;
-	bool	any_ns;
 };
 
 /**
@@ -522,7 +519,7 @@ struct vn_events {
  * @resetting: RESET was called and SQs still drain
  * @dbs: shadow doorbells, or no pages
  * @eis: EventIdx
- * @blocking_wq: commands that may wait for the disk
+ * @blocking_wq: commands that may wait for the disks of all namespaces
  * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
  * @events: see there
  * @dead_work: lets go of everything after the owner's death

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _VN_NVM_H
+#define _VN_NVM_H
+
+/* What the files of the NVM command set share. */
+
+#include <linux/blkdev.h>
+
+#include "vhost_nvme.h"
+
+/**
+ * struct vn_op - an NVM command
+ * @prep: validate and copy everything; runs in the worker and may fault on
+ *	guest memory, but neither waits for a disk nor starts I/O. Returns an
+ *	NVMe status.
+ * @issue: start it; whatever happens ends in vn_req_complete()
+ * @step: instead of @issue, for what takes long: do a part of it that is bounded
+ *	in memory and in work for the disk, and wait for it; true if something
+ *	is left to do. Runs in ns->blocking_wq, where others have their turn
+ *	between two steps, and the end of the SQ ends the command. An error goes
+ *	to req->status. What @prep left in req->data is freed at the end.
+ * @blocking: @issue may block, so it runs in a blocking_wq
+ * @any_ns: @prep takes care of the NSID
+ */
+struct vn_op {
+	u16	(*prep)(struct vn_req *req);
+	void	(*issue)(struct vn_req *req);
+	bool	(*step)(struct vn_req *req);
+	bool	blocking;
+	bool	any_ns;
+};
+
+/* nvm.c */
+u16 vn_blk_status(const struct vn_ns *ns, blk_status_t status, bool read);
+u16 vn_check_range(const struct vn_ns *ns, u64 slba, u64 nlb);
+u16 vn_check_writable(const struct vn_ns *ns);
+void vn_req_defer(struct vn_req *req);
+
+/* rw.c */
+u16 vn_rw_prep(struct vn_req *req);
+u16 vn_flush_prep(struct vn_req *req);
+void vn_bio_issue(struct vn_req *req);
+
+/* range.c */
+u16 vn_write_zeroes_prep(struct vn_req *req);
+bool vn_write_zeroes_step(struct vn_req *req);
+u16 vn_dsm_prep(struct vn_req *req);
+bool vn_dsm_step(struct vn_req *req);
+
+static inline u16 vn_errno_status(const struct vn_ns *ns, int err, bool read)
+{
+	return vn_blk_status(ns, errno_to_blk_status(err), read);
+}
+
+static inline sector_t vn_sector(const struct vn_ns *ns, u64 lba)
+{
+	return lba << (ns->lba_shift - SECTOR_SHIFT);
+}
+
+/* Number of logical blocks of a command with such a field, which is 0's based */
+static inline u64 vn_rw_nlb(const struct vn_req *req)
+{
+	return le16_to_cpu(req->cmd.rw.length) + 1ULL;
+}
+
+static inline bool vn_rw_fua(const struct vn_req *req)
+{
+	return req->cmd.rw.control & cpu_to_le16(NVME_RW_FUA);
+}
+
+#endif /* _VN_NVM_H */
