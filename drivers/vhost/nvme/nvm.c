@@ -152,6 +152,11 @@ static const struct vn_op vn_ops[256] = {
 		.prep		= vn_rw_prep,
 		.issue		= vn_bio_issue,
 	},
+	[nvme_cmd_compare] = {
+		.prep		= vn_compare_prep,
+		.step		= vn_compare_step,
+		.blocking	= true,
+	},
 	[nvme_cmd_write_zeroes] = {
 		.prep		= vn_write_zeroes_prep,
 		.step		= vn_write_zeroes_step,
@@ -160,6 +165,11 @@ static const struct vn_op vn_ops[256] = {
 	[nvme_cmd_dsm] = {
 		.prep		= vn_dsm_prep,
 		.step		= vn_dsm_step,
+		.blocking	= true,
+	},
+	[nvme_cmd_verify] = {
+		.prep		= vn_verify_prep,
+		.step		= vn_compare_step,
 		.blocking	= true,
 	},
 };

@@ -47,6 +47,11 @@ bool vn_write_zeroes_step(struct vn_req *req);
 u16 vn_dsm_prep(struct vn_req *req);
 bool vn_dsm_step(struct vn_req *req);
 
+/* copy.c */
+u16 vn_compare_prep(struct vn_req *req);
+u16 vn_verify_prep(struct vn_req *req);
+bool vn_compare_step(struct vn_req *req);
+
 static inline u16 vn_errno_status(const struct vn_ns *ns, int err, bool read)
 {
 	return vn_blk_status(ns, errno_to_blk_status(err), read);

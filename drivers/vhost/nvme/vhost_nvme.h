@@ -79,9 +79,11 @@
 /* Commands of one namespace that may block at the same time */
 #define VN_MAX_BLOCKING		16
 /*
- * What takes long is done in steps of this size, which bounds how long others wait
- * for their turn, and how long a reset waits.
+ * What takes long is done in steps of this size. It bounds the memory for data
+ * that is only compared or copied, ...
  */
+#define VN_COPY_STEP		SZ_256K
+/* ... how long others wait for their turn, and how long a reset waits. */
 #define VN_ZERO_STEP		SZ_32M
 #define VN_DISCARD_STEP		SZ_1G
 

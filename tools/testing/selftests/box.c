@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "box.h"
+#include "util.h"
 
 static int box_prepare(struct box *b, const struct box_opts *o)
 {
@@ -103,5 +104,45 @@ int box_rw(struct box *b, uint8_t opcode, uint64_t off, uint64_t gpa,
 	/* The command is over, and so is the use of its PRP list. */
 	if (ret >= 0)
 		b->g.next = mark;
+	return ret;
+}
+
+int box_io(struct box *b, uint64_t buf, uint8_t opcode, uint32_t nsid,
+	   uint64_t slba, uint32_t nlb, uint32_t cdw12)
+{
+	uint64_t mark = b->g.next;
+	struct vng_sqe sqe;
+	int ret;
+
+	vng_cmd_rw(&sqe, opcode, nsid, slba, nlb);
+	sqe.cdw12 |= htole32(cdw12);
+	ret = vng_prp_contig(&b->g, &sqe, buf,
+			     (size_t)nlb << b->disk.lba_shift) ?:
+	      box_exec(&b->sq, &sqe);
+	b->g.next = mark;
+	return ret;
+}
+
+long box_check(struct box *b, uint64_t slba, size_t len, uint64_t seed)
+{
+	char *p = malloc(len);
+	long ret = -2;
+
+	if (p && !disk_read(&b->disk, slba << b->disk.lba_shift, p, len))
+		ret = seed ? pattern_check(p, len, seed) : mem_check(p, 0, len);
+	free(p);
+	return ret;
+}
+
+int box_fill(struct box *b, uint64_t slba, size_t len, uint64_t seed)
+{
+	char *p = malloc(len);
+	int ret = -ENOMEM;
+
+	if (p) {
+		pattern_fill(p, len, seed);
+		ret = disk_write(&b->disk, slba << b->disk.lba_shift, p, len);
+	}
+	free(p);
 	return ret;
 }

@@ -71,4 +71,18 @@ int box_exec(struct vng_sq *sq, struct vng_sqe *sqe);
 int box_rw(struct box *b, uint8_t opcode, uint64_t off, uint64_t gpa,
 	   size_t len);
 
+/*
+ * The same for any LBA, number of LBAs and NSID, good or bad, and with flags of
+ * command dword 12; for all commands that look like Read.
+ */
+int box_io(struct box *b, uint64_t buf, uint8_t opcode, uint32_t nsid,
+	   uint64_t slba, uint32_t nlb, uint32_t cdw12);
+
+/*
+ * Fill the disk from LBA @slba on with pattern_fill()'s; or compare: index of the
+ * first byte that differs, or is not zero if @seed is 0, else -1.
+ */
+int box_fill(struct box *b, uint64_t slba, size_t len, uint64_t seed);
+long box_check(struct box *b, uint64_t slba, size_t len, uint64_t seed);
+
 #endif /* BOX_H */

@@ -33,26 +33,6 @@ FIXTURE_TEARDOWN(cmd)
 	box_stop(&self->box);
 }
 
-#define DNR(sc)		((sc) | VNG_SC_DNR)
-#define STATUS(sc, call)	ASSERT_EQ(sc, (call)) TH_LOG("%s", vng_msg(g))
-
-/* A Read or Write at any LBA, of any number, with data at self->buf */
-static int rw(struct box *b, uint64_t buf, uint8_t opcode, uint32_t nsid,
-	      uint64_t slba, uint32_t nlb, uint32_t cdw12)
-{
-	uint64_t mark = b->g.next;
-	struct vng_sqe sqe;
-	int ret;
-
-	vng_cmd_rw(&sqe, opcode, nsid, slba, nlb);
-	sqe.cdw12 |= htole32(cdw12);
-	ret = vng_prp_contig(&b->g, &sqe, buf,
-			     (size_t)nlb << b->disk.lba_shift) ?:
-	      box_exec(&b->sq, &sqe);
-	b->g.next = mark;
-	return ret;
-}
-
 static int write_zeroes(struct box *b, uint64_t slba, uint32_t nlb,
 			uint32_t cdw12)
 {
@@ -68,31 +48,6 @@ static int flush(struct box *b, uint32_t nsid)
 
 	vng_cmd_flush(&sqe, nsid);
 	return box_exec(&b->sq, &sqe);
-}
-
-/* What lies on the disk at LBA @slba is the pattern, or is zero. */
-static long disk_check(struct box *b, uint64_t slba, size_t len, uint64_t seed)
-{
-	char *p = malloc(len);
-	long ret = -2;
-
-	if (p && !disk_read(&b->disk, slba << b->disk.lba_shift, p, len))
-		ret = seed ? pattern_check(p, len, seed) : mem_check(p, 0, len);
-	free(p);
-	return ret;
-}
-
-static int disk_fill(struct box *b, uint64_t slba, size_t len, uint64_t seed)
-{
-	char *p = malloc(len);
-	int ret = -ENOMEM;
-
-	if (p) {
-		pattern_fill(p, len, seed);
-		ret = disk_write(&b->disk, slba << b->disk.lba_shift, p, len);
-	}
-	free(p);
-	return ret;
 }
 
 /* Transfers of one block up to 1 MiB, read and written, on two positions */
@@ -112,13 +67,13 @@ TEST_F(cmd, sizes)
 			uint32_t nlb = size[i] / self->lba;
 
 			pattern_fill(p, size[i], seed);
-			STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, slba[at],
-				     nlb, 0));
-			EXPECT_EQ(-1, disk_check(b, slba[at], size[i], seed));
-			ASSERT_EQ(0, disk_fill(b, slba[at], size[i], seed + 50));
+			STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, slba[at],
+					 nlb, 0));
+			EXPECT_EQ(-1, box_check(b, slba[at], size[i], seed));
+			ASSERT_EQ(0, box_fill(b, slba[at], size[i], seed + 50));
 			memset(p, 0xee, MIB);
-			STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, slba[at],
-				     nlb, 0));
+			STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, slba[at],
+					 nlb, 0));
 			EXPECT_EQ(-1, pattern_check(p, size[i], seed + 50));
 			EXPECT_EQ(-1, mem_check((char *)p + size[i], 0xee,
 						MIB - size[i]));
@@ -134,8 +89,8 @@ TEST_F(cmd, stats)
 	struct vhost_nvme_stats s;
 	unsigned int i;
 
-	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 2, 0));
-	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 3, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 2, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, 3, 0));
 	STATUS(0, flush(b, 1));
 	STATUS(DNR(VNG_SC_INVALID_NS), flush(b, 9));
 	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
@@ -166,12 +121,12 @@ TEST_F(cmd, fua)
 	struct vng *g = &b->g;
 
 	pattern_fill(vng_ptr(g, self->buf, 8192), 8192, 5);
-	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 8, 8192 / self->lba,
-		     VNG_RW_FUA));
-	EXPECT_EQ(-1, disk_check(b, 8, 8192, 5));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 8, 8192 / self->lba,
+			 VNG_RW_FUA));
+	EXPECT_EQ(-1, box_check(b, 8, 8192, 5));
 	memset(vng_ptr(g, self->buf, 8192), 0, 8192);
-	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 8, 8192 / self->lba,
-		     VNG_RW_FUA | VNG_RW_LR));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 8, 8192 / self->lba,
+			 VNG_RW_FUA | VNG_RW_LR));
 	EXPECT_EQ(-1, pattern_check(vng_ptr(g, self->buf, 8192), 8192, 5));
 }
 
@@ -208,14 +163,14 @@ TEST_F(cmd, stable_storage)
 	OK(vng_set_ns(g, 1, cached.fd, b->disk.lba_shift, 0, 0));
 	before = disk_stat(&cached, 16);
 	ASSERT_LE(0, before);
-	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
-	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 1, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, 1, 0));
 	EXPECT_EQ(before, disk_stat(&cached, 16));
-	STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, VNG_RW_FUA));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, VNG_RW_FUA));
 	EXPECT_EQ(before + 1, disk_stat(&cached, 16)) TH_LOG("Write, FUA");
 	STATUS(0, flush(b, 1));
 	EXPECT_EQ(before + 2, disk_stat(&cached, 16)) TH_LOG("Flush");
-	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 1, VNG_RW_FUA));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, 1, VNG_RW_FUA));
 	EXPECT_EQ(before + 3, disk_stat(&cached, 16)) TH_LOG("Read, FUA");
 	STATUS(0, flush(b, UINT32_MAX));
 	EXPECT_EQ(before + 4, disk_stat(&cached, 16)) TH_LOG("Flush of all");
@@ -251,16 +206,16 @@ TEST_F(cmd, write_zeroes)
 	struct vng *g = &b->g;
 	uint64_t last = self->nlb - MIB / self->lba;
 
-	ASSERT_EQ(0, disk_fill(b, 0, MIB, 1));
+	ASSERT_EQ(0, box_fill(b, 0, MIB, 1));
 	STATUS(0, write_zeroes(b, 1, 1, 0));
-	EXPECT_EQ(-1, disk_check(b, 1, self->lba, 0));
-	EXPECT_EQ(0, disk_check(b, 2, self->lba, 0));
+	EXPECT_EQ(-1, box_check(b, 1, self->lba, 0));
+	EXPECT_EQ(0, box_check(b, 2, self->lba, 0));
 	STATUS(0, write_zeroes(b, 0, MIB / self->lba, VNG_RW_FUA));
-	EXPECT_EQ(-1, disk_check(b, 0, MIB, 0));
+	EXPECT_EQ(-1, box_check(b, 0, MIB, 0));
 
-	ASSERT_EQ(0, disk_fill(b, last, MIB, 2));
+	ASSERT_EQ(0, box_fill(b, last, MIB, 2));
 	STATUS(0, write_zeroes(b, last, MIB / self->lba, VNG_WZ_DEAC));
-	EXPECT_EQ(-1, disk_check(b, last, MIB, 0));
+	EXPECT_EQ(-1, box_check(b, last, MIB, 0));
 
 	/* The highest number of blocks is not limited by MDTS. */
 	if (self->nlb >= 65536)
@@ -319,11 +274,11 @@ TEST_F(cmd, no_deallocate)
 
 	OK(vng_set_ns(g, 1, b->disk.fd, b->disk.lba_shift, 0,
 		      VHOST_NVME_NS_NODEALLOC));
-	ASSERT_EQ(0, disk_fill(b, 0, 8 * self->lba, 3));
+	ASSERT_EQ(0, box_fill(b, 0, 8 * self->lba, 3));
 	STATUS(0, dsm(b, self->buf, &range, 1, VNG_DSM_AD));
-	EXPECT_EQ(-1, disk_check(b, 0, 8 * self->lba, 3));
+	EXPECT_EQ(-1, box_check(b, 0, 8 * self->lba, 3));
 	STATUS(0, write_zeroes(b, 0, 8, VNG_WZ_DEAC));
-	EXPECT_EQ(-1, disk_check(b, 0, 8 * self->lba, 0));
+	EXPECT_EQ(-1, box_check(b, 0, 8 * self->lba, 0));
 }
 
 /* 256 ranges in one command, in a buffer that is not page aligned */
@@ -336,7 +291,7 @@ TEST_F(cmd, dsm_256)
 	char *p = malloc(512 * self->lba);
 
 	ASSERT_NE(NULL, p);
-	ASSERT_EQ(0, disk_fill(b, 0, 512 * self->lba, 4));
+	ASSERT_EQ(0, box_fill(b, 0, 512 * self->lba, 4));
 	for (i = 0; i < 256; i++)
 		range[i] = (struct vng_dsm_range) {
 			.slba = htole64(2 * i),
@@ -382,10 +337,10 @@ TEST_F(cmd, dsm_bounds)
 	range[2].nlb = 0;
 	STATUS(0, dsm(b, self->buf, range, 3, VNG_DSM_AD));
 	/* Without Deallocate, the ranges are only advice. */
-	ASSERT_EQ(0, disk_fill(b, 0, 4096, 6));
+	ASSERT_EQ(0, box_fill(b, 0, 4096, 6));
 	STATUS(0, dsm(b, self->buf, range, 1, VNG_DSM_IDR | VNG_DSM_IDW));
 	STATUS(0, dsm(b, self->buf, range, 1, 0));
-	EXPECT_EQ(-1, disk_check(b, 0, 4096, 6));
+	EXPECT_EQ(-1, box_check(b, 0, 4096, 6));
 }
 
 /* Opcodes that the kernel did not announce, all of them */
@@ -399,7 +354,7 @@ TEST_F(cmd, invalid_opcode)
 		if (g->caps.opcodes[op / 64] >> op % 64 & 1)
 			continue;
 		STATUS(DNR(VNG_SC_INVALID_OPCODE),
-		       rw(b, self->buf, op, 1, 0, 1, 0));
+		       box_io(b, self->buf, op, 1, 0, 1, 0));
 	}
 	STATUS(0, flush(b, 1));
 }
@@ -415,9 +370,9 @@ TEST_F(cmd, invalid_nsid)
 
 	for (i = 0; i < sizeof(nsid) / sizeof(nsid[0]); i++) {
 		STATUS(DNR(VNG_SC_INVALID_NS),
-		       rw(b, self->buf, VNG_CMD_READ, nsid[i], 0, 1, 0));
+		       box_io(b, self->buf, VNG_CMD_READ, nsid[i], 0, 1, 0));
 		STATUS(DNR(VNG_SC_INVALID_NS),
-		       rw(b, self->buf, VNG_CMD_WRITE, nsid[i], 0, 1, 0));
+		       box_io(b, self->buf, VNG_CMD_WRITE, nsid[i], 0, 1, 0));
 	}
 }
 
@@ -431,22 +386,22 @@ TEST_F(cmd, lba_range)
 	unsigned int i;
 
 	for (i = 0; i < 2; i++) {
-		STATUS(0, rw(b, buf, op[i], 1, self->nlb - 1, 1, 0));
+		STATUS(0, box_io(b, buf, op[i], 1, self->nlb - 1, 1, 0));
 		STATUS(DNR(VNG_SC_LBA_RANGE),
-		       rw(b, buf, op[i], 1, self->nlb, 1, 0));
+		       box_io(b, buf, op[i], 1, self->nlb, 1, 0));
 		STATUS(DNR(VNG_SC_LBA_RANGE),
-		       rw(b, buf, op[i], 1, self->nlb - 1, 2, 0));
+		       box_io(b, buf, op[i], 1, self->nlb - 1, 2, 0));
 		STATUS(DNR(VNG_SC_LBA_RANGE),
-		       rw(b, buf, op[i], 1, UINT64_MAX, 1, 0));
+		       box_io(b, buf, op[i], 1, UINT64_MAX, 1, 0));
 		STATUS(DNR(VNG_SC_LBA_RANGE),
-		       rw(b, buf, op[i], 1, UINT64_MAX, 2, 0));
+		       box_io(b, buf, op[i], 1, UINT64_MAX, 2, 0));
 		STATUS(DNR(VNG_SC_LBA_RANGE),
-		       rw(b, buf, op[i], 1, UINT64_MAX - 6, 8, 0));
+		       box_io(b, buf, op[i], 1, UINT64_MAX - 6, 8, 0));
 		/* In bytes these are 0. */
 		STATUS(DNR(VNG_SC_LBA_RANGE),
-		       rw(b, buf, op[i], 1, 1ULL << 55, 1, 0));
+		       box_io(b, buf, op[i], 1, 1ULL << 55, 1, 0));
 		STATUS(DNR(VNG_SC_LBA_RANGE),
-		       rw(b, buf, op[i], 1, 1ULL << 61, 1, 0));
+		       box_io(b, buf, op[i], 1, 1ULL << 61, 1, 0));
 	}
 	STATUS(0, write_zeroes(b, self->nlb - 1, 1, 0));
 	STATUS(DNR(VNG_SC_LBA_RANGE), write_zeroes(b, self->nlb - 1, 2, 0));
@@ -462,12 +417,12 @@ TEST_F(cmd, mdts)
 	uint32_t max = g->caps.max_transfer / self->lba;
 
 	STATUS(DNR(VNG_SC_INVALID_FIELD),
-	       rw(b, self->buf, VNG_CMD_READ, 1, 0, max + 1, 0));
+	       box_io(b, self->buf, VNG_CMD_READ, 1, 0, max + 1, 0));
 	STATUS(DNR(VNG_SC_INVALID_FIELD),
-	       rw(b, self->buf, VNG_CMD_WRITE, 1, 0, max + 1, 0));
+	       box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, max + 1, 0));
 	if (max < 65536)
 		STATUS(DNR(VNG_SC_INVALID_FIELD),
-		       rw(b, self->buf, VNG_CMD_READ, 1, 0, 65536 / 8, 0));
+		       box_io(b, self->buf, VNG_CMD_READ, 1, 0, 65536 / 8, 0));
 	STATUS(0, flush(b, 1));
 }
 
@@ -504,17 +459,17 @@ TEST_F(cmd, control_bits)
 	unsigned int i;
 
 	for (i = 0; i < 4; i++) {
-		EXPECT_EQ(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
-				VNG_RW_PRINFO(1 << i)))
+		EXPECT_EQ(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
+				    VNG_RW_PRINFO(1 << i)))
 			TH_LOG("PRINFO %#x: %s", 1 << i, vng_msg(g));
-		EXPECT_EQ(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 1,
-				VNG_RW_PRINFO(1 << i)))
+		EXPECT_EQ(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, 1,
+				    VNG_RW_PRINFO(1 << i)))
 			TH_LOG("PRINFO %#x: %s", 1 << i, vng_msg(g));
 	}
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(DNR(VNG_SC_INVALID_FIELD),
-			  rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
-			     VNG_RW_DTYPE(1 << i)))
+			  box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1,
+				 VNG_RW_DTYPE(1 << i)))
 			TH_LOG("DTYPE %#x: %s", 1 << i, vng_msg(g));
 }
 
@@ -526,16 +481,16 @@ TEST_F(cmd, write_protected)
 	struct box *b = &self->box;
 	struct vng *g = &b->g;
 
-	ASSERT_EQ(0, disk_fill(b, 0, 4096, 9));
+	ASSERT_EQ(0, box_fill(b, 0, 4096, 9));
 	OK(vng_set_ns(g, 1, b->disk.fd, b->disk.lba_shift, 0,
 		      VHOST_NVME_NS_RDONLY));
-	STATUS(wp, rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	STATUS(wp, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
 	STATUS(wp, write_zeroes(b, 0, 1, 0));
 	STATUS(wp, dsm(b, self->buf, &range, 1, VNG_DSM_AD));
 	STATUS(0, flush(b, 1));
-	STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, 0, 4096 / self->lba, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, 4096 / self->lba, 0));
 	EXPECT_EQ(-1, pattern_check(vng_ptr(g, self->buf, 4096), 4096, 9));
-	EXPECT_EQ(-1, disk_check(b, 0, 4096, 9));
+	EXPECT_EQ(-1, box_check(b, 0, 4096, 9));
 }
 
 /* Two namespaces of different sizes and block sizes on two disks */
@@ -550,14 +505,14 @@ TEST_F(cmd, namespaces)
 
 	ASSERT_EQ(0, disk_create(&other, 8, shift, NULL));
 	OK(vng_set_ns(g, 7, other.fd, shift, 0, 0));
-	ASSERT_EQ(0, disk_fill(b, 0, 4096, 11));
+	ASSERT_EQ(0, box_fill(b, 0, 4096, 11));
 	pattern_fill(vng_ptr(g, self->buf, 4096), 4096, 12);
 	vng_cmd_rw(&sqe, VNG_CMD_WRITE, 7, 0, 4096 >> shift);
 	OK(vng_prp_contig(g, &sqe, self->buf, 4096));
 	STATUS(0, box_exec(&b->sq, &sqe));
 	ASSERT_EQ(0, disk_read(&other, 0, buf, sizeof(buf)));
 	EXPECT_EQ(-1, pattern_check(buf, sizeof(buf), 12));
-	EXPECT_EQ(-1, disk_check(b, 0, 4096, 11));
+	EXPECT_EQ(-1, box_check(b, 0, 4096, 11));
 	vng_cmd_rw(&sqe, VNG_CMD_WRITE, 7, other.bytes >> shift, 1);
 	OK(vng_prp_contig(g, &sqe, self->buf, 4096));
 	STATUS(DNR(VNG_SC_LBA_RANGE), box_exec(&b->sq, &sqe));
@@ -576,7 +531,7 @@ TEST_F(cmd, lba_above_block)
 	if (self->lba != 512)
 		SKIP(return, "only for disks of 512-byte blocks");
 	OK(vng_set_ns(g, 2, b->disk.fd, 12, 0, 0));
-	ASSERT_EQ(0, disk_fill(b, 8 * 5, 8192, 21));
+	ASSERT_EQ(0, box_fill(b, 8 * 5, 8192, 21));
 	vng_cmd_rw(&sqe, VNG_CMD_READ, 2, 5, 2);
 	OK(vng_prp_contig(g, &sqe, self->buf, 8192));
 	STATUS(0, box_exec(&b->sq, &sqe));
@@ -599,10 +554,10 @@ TEST_F(cmd, disk_errors)
 		SKIP(return, "no bad blocks in null_blk: %s", strerror(-ret));
 	OK(vng_set_ns(g, 1, bad.fd, b->disk.lba_shift, 0, 0));
 	EXPECT_EQ(VNG_SC_READ_ERROR, VNG_SC_MASK &
-		  rw(b, self->buf, VNG_CMD_READ, 1, 0, 1, 0));
+		  box_io(b, self->buf, VNG_CMD_READ, 1, 0, 1, 0));
 	EXPECT_EQ(VNG_SC_WRITE_FAULT, VNG_SC_MASK &
-		  rw(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
-	EXPECT_EQ(0, rw(b, self->buf, VNG_CMD_WRITE, 1, 64, 1, 0));
+		  box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	EXPECT_EQ(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 64, 1, 0));
 	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
 	disk_destroy(&bad);
@@ -678,13 +633,13 @@ TEST_F(limits, split)
 			uint64_t seed = at * 100 + i + 1;
 
 			pattern_fill(p, size[i], seed);
-			STATUS(0, rw(b, self->buf, VNG_CMD_WRITE, 1, at,
-				     size[i] / 512, 0));
-			EXPECT_EQ(-1, disk_check(b, at, size[i], seed));
-			ASSERT_EQ(0, disk_fill(b, at, size[i], seed + 50));
+			STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, at,
+					 size[i] / 512, 0));
+			EXPECT_EQ(-1, box_check(b, at, size[i], seed));
+			ASSERT_EQ(0, box_fill(b, at, size[i], seed + 50));
 			memset(p, 0xee, MIB);
-			STATUS(0, rw(b, self->buf, VNG_CMD_READ, 1, at,
-				     size[i] / 512, 0));
+			STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, at,
+					 size[i] / 512, 0));
 			EXPECT_EQ(-1, pattern_check(p, size[i], seed + 50));
 			EXPECT_EQ(-1, mem_check((char *)p + size[i], 0xee,
 						MIB - size[i]));

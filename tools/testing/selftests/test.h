@@ -34,6 +34,10 @@
 /* A call that has to fail with this errno, negative as the library returns it */
 #define FAILS(err, call)	ASSERT_EQ(-(err), (call)) TH_LOG("%s", vng_msg(g))
 
+/* A command, by a function that returns its status, and what that must be */
+#define STATUS(sc, call)	ASSERT_EQ(sc, (call)) TH_LOG("%s", vng_msg(g))
+#define DNR(sc)			((sc) | VNG_SC_DNR)
+
 /* An ioctl that has to fail with this errno */
 #define IOCTL_FAILS(err, fd, cmd, arg)			\
 do {							\

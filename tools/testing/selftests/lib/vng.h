@@ -97,6 +97,8 @@ enum {
 	VNG_CMD_COMPARE		= 0x05,
 	VNG_CMD_WRITE_ZEROES	= 0x08,
 	VNG_CMD_DSM		= 0x09,
+	VNG_CMD_VERIFY		= 0x0c,
+	VNG_CMD_COPY		= 0x19,
 };
 
 /* Command dword 12 of Read, Write and Write Zeroes */
@@ -118,17 +120,24 @@ enum {
 	VNG_SC_INVALID_FIELD		= 0x002,
 	VNG_SC_DATA_XFER_ERROR		= 0x004,
 	VNG_SC_INTERNAL			= 0x006,
+	VNG_SC_ABORT_QUEUE		= 0x008,
 	VNG_SC_FUSED_FAIL		= 0x009,
 	VNG_SC_FUSED_MISSING		= 0x00a,
 	VNG_SC_INVALID_NS		= 0x00b,
+	VNG_SC_SGL_SEGMENT_INVALID	= 0x00d,
+	VNG_SC_SGL_COUNT_INVALID	= 0x00e,
+	VNG_SC_SGL_LENGTH_INVALID	= 0x00f,
+	VNG_SC_SGL_TYPE_INVALID		= 0x011,
 	VNG_SC_PRP_OFFSET_INVALID	= 0x013,
 	VNG_SC_NS_WRITE_PROTECTED	= 0x020,
 	VNG_SC_LBA_RANGE		= 0x080,
 	VNG_SC_NS_NOT_READY		= 0x082,
 	VNG_SC_INVALID_PI		= 0x181,
 	VNG_SC_READ_ONLY		= 0x182,
+	VNG_SC_SIZE_LIMIT		= 0x183,
 	VNG_SC_WRITE_FAULT		= 0x280,
 	VNG_SC_READ_ERROR		= 0x281,
+	VNG_SC_COMPARE_FAILED		= 0x285,
 
 	VNG_SC_MASK			= 0x7ff,
 	VNG_SC_DNR			= 0x4000,
@@ -416,7 +425,10 @@ int vng_exec(struct vng_sq *sq, struct vng_sqe *sqe, struct vng_cqe *cqe);
 
 /* -- commands and data pointers (cmd.c) -- */
 
-/* Read or Write of @nlb logical blocks (1 to 65536), without data pointer */
+/*
+ * Read, Write, Compare or Verify of @nlb logical blocks (1 to 65536), without
+ * data pointer
+ */
 void vng_cmd_rw(struct vng_sqe *sqe, uint8_t opcode, uint32_t nsid,
 		uint64_t slba, uint32_t nlb);
 void vng_cmd_flush(struct vng_sqe *sqe, uint32_t nsid);

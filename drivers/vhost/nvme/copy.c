@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Commands that read the disk for themselves: Compare, Verify. They do so in
+ * steps, through a buffer that exists as long as a step.
+ */
+
+#include <linux/blkdev.h>
+#include <linux/slab.h>
+
+#include "nvm.h"
+
+/**
+ * struct vn_buf - memory for the data of a step
+ * @nr: number of pages
+ * @bv: them
+ */
+struct vn_buf {
+	unsigned int	nr;
+	struct bio_vec	bv[VN_COPY_STEP / PAGE_SIZE];
+};
+
+static void vn_buf_free(struct vn_buf *buf)
+{
+	while (buf->nr)
+		__free_page(buf->bv[--buf->nr].bv_page);
+	kfree(buf);
+}
+
+static struct vn_buf *vn_buf_alloc(u32 len)
+{
+	struct vn_buf *buf;
+	struct page *page;
+
+	buf = kmalloc(sizeof(*buf), GFP_KERNEL);
+	if (!buf)
+		return NULL;
+	for (buf->nr = 0; len; buf->nr++) {
+		page = alloc_page(GFP_KERNEL);
+		if (!page) {
+			vn_buf_free(buf);
+			return NULL;
+		}
+		bvec_set_page(&buf->bv[buf->nr], page,
+			      min_t(u32, len, PAGE_SIZE), 0);
+		len -= buf->bv[buf->nr].bv_len;
+	}
+	return buf;
+}
+
+/* Transfers @len bytes between the buffer and the disk, and waits. */
+static int vn_buf_rw(struct vn_buf *buf, struct vn_ns *ns, sector_t sector,
+		     u32 len, blk_opf_t opf)
+{
+	struct bio bio;
+	int err;
+
+	bio_init(&bio, ns->bdev, buf->bv, buf->nr, opf);
+	bio.bi_vcnt = buf->nr;
+	bio.bi_iter.bi_sector = sector;
+	bio.bi_iter.bi_size = len;
+	err = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	return err;
+}
+
+/* Are these @len bytes of the buffer those of the guest's data from @pos on? */
+static bool vn_buf_equals(const struct vn_buf *buf, const struct vn_req *req,
+			  u32 pos, u32 len)
+{
+	struct bvec_iter gi = { .bi_size = req->len }, bi = { .bi_size = len };
+	struct bio_vec guest, own;
+	const void *p, *q;
+	bool equal = true;
+	u32 n;
+
+	bvec_iter_advance(req->bv, &gi, pos);
+	while (bi.bi_size && equal) {
+		guest = bvec_iter_bvec(req->bv, gi);
+		own = bvec_iter_bvec(buf->bv, bi);
+		n = min(guest.bv_len, own.bv_len);
+		p = bvec_kmap_local(&guest);
+		q = bvec_kmap_local(&own);
+		equal = !memcmp(p, q, n);
+		kunmap_local(q);
+		kunmap_local(p);
+		bvec_iter_advance(req->bv, &gi, n);
+		bvec_iter_advance(buf->bv, &bi, n);
+	}
+	return equal;
+}
+
+/*
+ * Compare (NVM 1.0, 3.2.1), Verify (3.2.7)
+ */
+
+static u16 vn_compare_check(struct vn_req *req)
+{
+	req->pos = 0;
+	return vn_check_range(req->ns, le64_to_cpu(req->cmd.rw.slba),
+			      vn_rw_nlb(req));
+}
+
+u16 vn_compare_prep(struct vn_req *req)
+{
+	u64 len = vn_rw_nlb(req) << req->ns->lba_shift;
+	u16 status;
+
+	if (len > VN_MAX_TRANSFER)
+		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
+	status = vn_compare_check(req);
+	if (!status)
+		status = vn_data_map(req, len);
+	if (!status)
+		req->sq->read_bytes += len;
+	return status;
+}
+
+u16 vn_verify_prep(struct vn_req *req)
+{
+	u16 status = vn_compare_check(req);
+
+	if (!status)
+		req->sq->read_bytes += vn_rw_nlb(req) << req->ns->lba_shift;
+	return status;
+}
+
+bool vn_compare_step(struct vn_req *req)
+{
+	struct nvme_rw_command *rw = &req->cmd.rw;
+	struct vn_ns *ns = req->ns;
+	u64 left = (vn_rw_nlb(req) << ns->lba_shift) - req->pos;
+	sector_t sector = vn_sector(ns, le64_to_cpu(rw->slba)) +
+			  (req->pos >> SECTOR_SHIFT);
+	u32 len = min_t(u64, left, VN_COPY_STEP);
+	struct vn_buf *buf;
+	int err = 0;
+
+	buf = vn_buf_alloc(len);
+	if (!buf) {
+		req->status = NVME_SC_INTERNAL;
+		return false;
+	}
+	/* What the disk has cached is committed, and then read. */
+	if (!req->pos && vn_rw_fua(req))
+		err = blkdev_issue_flush(ns->bdev);
+	if (!err)
+		err = vn_buf_rw(buf, ns, sector, len, REQ_OP_READ | REQ_SYNC);
+	if (err)
+		req->status = vn_errno_status(ns, err, true);
+	else if (rw->opcode == nvme_cmd_compare &&
+		 !vn_buf_equals(buf, req, req->pos, len))
+		req->status = NVME_SC_COMPARE_FAILED | NVME_STATUS_DNR;
+	vn_buf_free(buf);
+	req->pos += len;
+	return !req->status && len < left;
+}
