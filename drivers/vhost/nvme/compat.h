@@ -8,6 +8,7 @@
  */
 
 #include <linux/err.h>
+#include <linux/hrtimer.h>
 #include <linux/sched/vhost_task.h>
 #include <linux/version.h>
 
@@ -30,6 +31,18 @@ static inline struct vhost_task *vn_task_create(bool (*fn)(void *arg),
 	struct vhost_task *task = vhost_task_create(fn, killed, arg, name);
 
 	return task ? task : ERR_PTR(-ENOMEM);
+}
+
+/* hrtimer_setup() is of Linux 6.13; hrtimer_init() ended with 6.15. */
+static inline void vn_hrtimer_setup(struct hrtimer *timer,
+				    enum hrtimer_restart (*fn)(struct hrtimer *))
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	timer->function = fn;
+#else
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+#endif
 }
 
 /* With lazy preemption, what says that another task waits is not need_resched(). */

@@ -111,7 +111,7 @@ u16 vn_compare_prep(struct vn_req *req)
 	if (!status)
 		status = vn_data_map(req, len);
 	if (!status)
-		req->sq->read_bytes += len;
+		vn_count(req, VN_READ, 1, len);
 	return status;
 }
 
@@ -120,7 +120,8 @@ u16 vn_verify_prep(struct vn_req *req)
 	u16 status = vn_compare_check(req);
 
 	if (!status)
-		req->sq->read_bytes += vn_rw_nlb(req) << req->ns->lba_shift;
+		vn_count(req, VN_READ, 0,
+			 vn_rw_nlb(req) << req->ns->lba_shift);
 	return status;
 }
 

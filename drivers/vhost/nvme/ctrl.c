@@ -161,10 +161,10 @@ static void vn_ctrl_free_work(struct work_struct *work)
 
 	destroy_workqueue(ctrl->blocking_wq);
 	for (i = 0; i < ctrl->nr_workers; i++)
-		kfree(ctrl->workers[i]);
+		kvfree(ctrl->workers[i]);
 	if (ctrl->mm)
 		mmdrop(ctrl->mm);
-	kfree(ctrl);
+	kvfree(ctrl);
 	/* vn_wq is emptied before the module goes, so this returns in time. */
 	module_put(THIS_MODULE);
 }
@@ -227,18 +227,19 @@ struct vn_ctrl *vn_ctrl_create(void)
 {
 	struct vn_ctrl *ctrl;
 
-	ctrl = kzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
+	ctrl = kvzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
 	if (!ctrl)
 		return NULL;
 	ctrl->blocking_wq = alloc_workqueue("vhost-nvme-all", WQ_UNBOUND,
 					    VN_MAX_BLOCKING);
 	if (!ctrl->blocking_wq) {
-		kfree(ctrl);
+		kvfree(ctrl);
 		return NULL;
 	}
 	kref_init(&ctrl->ref);
 	mutex_init(&ctrl->lock);
 	spin_lock_init(&ctrl->events.lock);
+	spin_lock_init(&ctrl->errors.lock);
 	init_waitqueue_head(&ctrl->events.wait);
 	INIT_WORK(&ctrl->dead_work, vn_ctrl_dead_work);
 	INIT_WORK(&ctrl->free_work, vn_ctrl_free_work);
@@ -297,7 +298,9 @@ static void vn_ctrl_end_workers(struct vn_ctrl *ctrl, unsigned int nr)
 		worker = ctrl->workers[--ctrl->nr_workers];
 		ctrl->workers[ctrl->nr_workers] = NULL;
 		vn_worker_stop(worker);
-		kfree(worker);
+		if (nr)
+			vn_stats_take_over(ctrl->workers[0], worker);
+		kvfree(worker);
 	}
 }
 

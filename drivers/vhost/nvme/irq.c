@@ -21,8 +21,16 @@
  * Nothing is owed by a worker that does not look: it pays before it sleeps and
  * before it lets another task run. Entries that the guest has consumed by
  * itself need no interrupt.
+ *
+ * Where the guest has asked for interrupt coalescing, that holds instead, for
+ * completions in every context: entries are counted, and the first one starts a
+ * timer. Each entry is signalled, by the one that completes the threshold or by
+ * the timer: whoever takes the count back to zero.
  */
 
+#include <linux/nospec.h>
+
+#include "compat.h"
 #include "vhost_nvme.h"
 
 /* Most entries that are awaited before an interrupt */
@@ -33,12 +41,85 @@
 #define VN_IRQ_MIN_TRIAL	64
 #define VN_IRQ_MAX_TRIAL	1024
 
+static void vn_irq_signal(struct vn_irq *irq)
+{
+	atomic_long_inc(&irq->signals);
+	eventfd_signal(irq->ctx);
+}
+
+/* What has gathered; an entry that comes now starts the timer anew. */
+static void vn_irq_signal_gathered(struct vn_irq *irq)
+{
+	if (atomic_xchg(&irq->gathered, 0) &&
+	    READ_ONCE(irq->mode) != VN_IRQ_OFF)
+		vn_irq_signal(irq);
+}
+
+static enum hrtimer_restart vn_irq_timeout(struct hrtimer *timer)
+{
+	vn_irq_signal_gathered(container_of(timer, struct vn_irq, timer));
+	return HRTIMER_NORESTART;
+}
+
+/*
+ * A timer that is not needed any more is not cancelled: it may be that of the
+ * next batch already.
+ */
+static void vn_irq_gather(struct vn_irq *irq)
+{
+	int nr = atomic_inc_return(&irq->gathered);
+
+	if (nr >= READ_ONCE(irq->threshold))
+		vn_irq_signal_gathered(irq);
+	else if (nr == 1)
+		hrtimer_start(&irq->timer, ns_to_ktime(READ_ONCE(irq->time_ns)),
+			      HRTIMER_MODE_REL_SOFT);
+}
+
+/**
+ * vn_irq_coalesce_set - VHOST_NVME_SET_COALESCE
+ * @ctrl: controller, locked
+ * @arg: from userspace
+ *
+ * Return: see the UAPI header.
+ */
+int vn_irq_coalesce_set(struct vn_ctrl *ctrl,
+			const struct vhost_nvme_coalesce *arg)
+{
+	bool on = arg->threshold > 1 && arg->time_us;
+	struct vn_irq *irq;
+	struct vn_cq *cq;
+
+	lockdep_assert_held(&ctrl->lock);
+
+	if (arg->time_us > VN_MAX_COALESCE_US)
+		return -EINVAL;
+	if (!arg->cqid || arg->cqid > VN_MAX_QUEUES)
+		return -ENOENT;
+	cq = ctrl->cqs[array_index_nospec(arg->cqid, VN_MAX_QUEUES + 1)];
+	if (!cq)
+		return -ENOENT;
+	irq = &cq->irq;
+
+	mutex_lock(&cq->worker->lock);
+	if (irq->mode != VN_IRQ_OFF) {
+		WRITE_ONCE(irq->threshold, arg->threshold);
+		WRITE_ONCE(irq->time_ns, (u64)arg->time_us * NSEC_PER_USEC);
+		WRITE_ONCE(irq->mode, on ? VN_IRQ_COALESCE : VN_IRQ_ECONOMY);
+	}
+	mutex_unlock(&cq->worker->lock);
+	/* Nothing waits for what held before. */
+	vn_irq_signal_gathered(irq);
+	return 0;
+}
+
 /**
  * vn_irq_init - set up the interrupt of a new CQ
  * @cq: the queue
  */
 void vn_irq_init(struct vn_cq *cq)
 {
+	vn_hrtimer_setup(&cq->irq.timer, vn_irq_timeout);
 	INIT_LIST_HEAD(&cq->irq.node);
 	cq->irq.batch = 1;
 	cq->irq.trial = VN_IRQ_MIN_TRIAL;
@@ -56,15 +137,21 @@ void vn_irq_init(struct vn_cq *cq)
 void vn_irq_off(struct vn_cq *cq)
 {
 	mutex_lock(&cq->worker->lock);
-	WRITE_ONCE(cq->irq.off, true);
+	WRITE_ONCE(cq->irq.mode, VN_IRQ_OFF);
 	list_del_init(&cq->irq.node);
 	mutex_unlock(&cq->worker->lock);
 }
 
-static void vn_irq_signal(struct vn_irq *irq)
+/**
+ * vn_irq_exit - the end of a CQ's interrupt
+ * @cq: the queue; it has no SQ any more, and so no entry comes
+ *
+ * Context: process context; waits for one pass of the worker.
+ */
+void vn_irq_exit(struct vn_cq *cq)
 {
-	atomic_long_inc(&irq->signals);
-	eventfd_signal(irq->ctx);
+	vn_irq_off(cq);
+	hrtimer_cancel(&cq->irq.timer);
 }
 
 static void vn_irq_pay(struct vn_cq *cq, u64 now)
@@ -176,16 +263,24 @@ void vn_irq_flush(struct vn_worker *worker)
 /**
  * vn_irq_post - an entry was posted
  * @cq: its queue
+ * @own: vn_worker_is_current(), for the queue's worker
  *
  * Context: any; in the worker's thread, a pass.
  */
-void vn_irq_post(struct vn_cq *cq)
+void vn_irq_post(struct vn_cq *cq, bool own)
 {
 	struct vn_irq *irq = &cq->irq;
 
-	if (!irq->ctx || unlikely(READ_ONCE(irq->off)))
+	enum vn_irq_mode mode = READ_ONCE(irq->mode);
+
+	if (!irq->ctx)
 		return;
-	if (!vn_worker_is_current(cq->worker)) {
+	if (unlikely(mode != VN_IRQ_ECONOMY)) {
+		if (mode == VN_IRQ_COALESCE)
+			vn_irq_gather(irq);
+		return;
+	}
+	if (!own) {
 		vn_irq_signal(irq);
 	} else if (list_empty(&irq->node)) {
 		irq->since = 0;

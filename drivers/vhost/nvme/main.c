@@ -4,7 +4,6 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "vhost_nvme.h"
@@ -36,12 +35,18 @@ static long vn_get_features(u64 __user *arg)
 	return copy_to_user(arg, &features, sizeof(features)) ? -EFAULT : 0;
 }
 
-/*
- * Structures that grow: the caller says how much it has room for, and gets as
- * much as both sides know, with size being what the kernel knows.
+/**
+ * vn_put_sized - return a structure that may grow
+ * @arg: where the caller wants it
+ * @user_size: how much it has room for
+ * @from: the structure, in which size is what the kernel knows
+ * @size: the same
+ *
+ * The caller gets as much as both sides know.
+ *
+ * Return: 0 or -EFAULT.
  */
-static long vn_put_sized(void __user *arg, u32 user_size, const void *from,
-			 u32 size)
+int vn_put_sized(void __user *arg, u32 user_size, const void *from, u32 size)
 {
 	return copy_to_user(arg, from, min(user_size, size)) ? -EFAULT : 0;
 }
@@ -62,6 +67,7 @@ static long vn_get_caps(void __user *arg)
 		.min_lba_shift	 = VN_MIN_LBA_SHIFT,
 		.max_lba_shift	 = VN_MAX_LBA_SHIFT,
 		.max_workers	 = VN_MAX_WORKERS,
+		.max_errors	 = VN_MAX_ERRORS,
 	};
 	u32 size;
 
@@ -88,92 +94,6 @@ static long vn_set_poll(struct vn_ctrl *ctrl, const struct vhost_nvme_poll *arg)
 	return 0;
 }
 
-static int vn_stats_sq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
-{
-	struct vn_sq *sq;
-
-	if (!st->id || st->id > VN_MAX_QUEUES)
-		return -ENOENT;
-	sq = ctrl->sqs[array_index_nospec(st->id, VN_MAX_QUEUES + 1)];
-	if (!sq)
-		return -ENOENT;
-	st->commands = READ_ONCE(sq->commands);
-	st->errors = atomic_long_read(&sq->errors);
-	st->read_bytes = READ_ONCE(sq->read_bytes);
-	st->write_bytes = READ_ONCE(sq->write_bytes);
-	st->bounced = READ_ONCE(sq->bounced);
-	st->retries = atomic_long_read(&sq->retries);
-	/* One reference is for being served. */
-	st->inflight = refcount_read(&sq->ref) - !sq->deleting;
-	st->kicks = READ_ONCE(sq->kick.count);
-	st->doorbells = sq->db.rings;
-	return 0;
-}
-
-static int vn_stats_cq(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
-{
-	struct vn_cq *cq;
-
-	if (!st->id || st->id > VN_MAX_QUEUES)
-		return -ENOENT;
-	cq = ctrl->cqs[array_index_nospec(st->id, VN_MAX_QUEUES + 1)];
-	if (!cq)
-		return -ENOENT;
-	st->cqes = READ_ONCE(cq->posted);
-	st->irqs = atomic_long_read(&cq->irq.signals);
-	st->full = READ_ONCE(cq->full);
-	st->kicks = READ_ONCE(cq->kick.count);
-	st->doorbells = cq->db.rings;
-	return 0;
-}
-
-static int vn_stats_worker(struct vn_ctrl *ctrl, struct vhost_nvme_stats *st)
-{
-	struct vn_worker *worker;
-
-	if (st->id >= ctrl->nr_workers)
-		return -ENOENT;
-	worker = ctrl->workers[array_index_nospec(st->id, VN_MAX_WORKERS)];
-	st->tid = READ_ONCE(worker->tid);
-	st->wakeups = READ_ONCE(worker->wakeups);
-	st->passes = READ_ONCE(worker->passes);
-	st->busy_passes = READ_ONCE(worker->busy_passes);
-	st->poll_ns = min(READ_ONCE(worker->poll_ns),
-			  READ_ONCE(worker->poll_max_ns));
-	st->pinned_pages = atomic_long_read(&ctrl->locked_pages);
-	return 0;
-}
-
-static long vn_get_stats(struct vn_ctrl *ctrl, void __user *arg)
-{
-	struct vhost_nvme_stats head, st = { .size = sizeof(st) };
-	long err;
-
-	if (copy_from_user(&head, arg,
-			   offsetofend(struct vhost_nvme_stats, id)))
-		return -EFAULT;
-	if (head.size < VHOST_NVME_STATS_SIZE_V1)
-		return -EINVAL;
-	st.scope = head.scope;
-	st.id = head.id;
-
-	switch (head.scope) {
-	case VHOST_NVME_STATS_WORKER:
-		err = vn_stats_worker(ctrl, &st);
-		break;
-	case VHOST_NVME_STATS_SQ:
-		err = vn_stats_sq(ctrl, &st);
-		break;
-	case VHOST_NVME_STATS_CQ:
-		err = vn_stats_cq(ctrl, &st);
-		break;
-	default:
-		err = -EINVAL;
-		break;
-	}
-	return err ?: vn_put_sized(arg, head.size, &st, sizeof(st));
-}
-
 /* Those that need an owner. */
 static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 			    unsigned long arg)
@@ -187,6 +107,7 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 		struct vhost_nvme_doorbell	doorbell;
 		struct vhost_nvme_poll		poll;
 		struct vhost_nvme_workers	workers;
+		struct vhost_nvme_coalesce	coalesce;
 	} u;
 
 	/* Only the commands with a fixed structure of input. */
@@ -225,7 +146,11 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 	case VHOST_NVME_SET_WORKERS:
 		return vn_ctrl_set_workers(ctrl, &u.workers);
 	case VHOST_NVME_GET_STATS:
-		return vn_get_stats(ctrl, argp);
+		return vn_stats_get(ctrl, argp);
+	case VHOST_NVME_SET_COALESCE:
+		return vn_irq_coalesce_set(ctrl, &u.coalesce);
+	case VHOST_NVME_GET_ERRORS:
+		return vn_errors_get(ctrl, argp);
 	default:
 		return -ENOIOCTLCMD;
 	}

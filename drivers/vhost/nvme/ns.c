@@ -3,7 +3,6 @@
 
 #include <linux/blkdev.h>
 #include <linux/file.h>
-#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "vhost_nvme.h"
@@ -22,37 +21,6 @@ static void vn_ns_free_work(struct work_struct *work)
 	vn_event(ctrl, VHOST_NVME_EVENT_NS_REMOVED, ns->nsid);
 	kfree(ns);
 	vn_ctrl_put(ctrl);
-}
-
-/**
- * vn_ns_put - drop a reference
- * @ns: namespace
- *
- * Context: any.
- */
-void vn_ns_put(struct vn_ns *ns)
-{
-	if (refcount_dec_and_test(&ns->ref))
-		queue_work(vn_wq, &ns->free_work);
-}
-
-/**
- * vn_ns_get - find a namespace
- * @ctrl: controller, whose worker calls
- * @nsid: any number
- *
- * Return: the namespace with a reference, or NULL.
- */
-struct vn_ns *vn_ns_get(struct vn_ctrl *ctrl, u32 nsid)
-{
-	struct vn_ns *ns;
-
-	if (!nsid || nsid > VN_MAX_NSID)
-		return NULL;
-	ns = ctrl->ns[array_index_nospec(nsid, VN_MAX_NSID + 1)];
-	if (ns)
-		refcount_inc(&ns->ref);
-	return ns;
 }
 
 static int vn_ns_check(const struct vhost_nvme_ns *arg, struct file *file)

@@ -77,8 +77,11 @@ u32 vn_cq_credits(struct vn_cq *cq, u32 want)
 	return cq->failed ? 0 : min(left, want);
 }
 
-/* The dword with the phase tag is written last (NVMe Base 2.0, 3.3.3.2). */
-static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req)
+/*
+ * The dword with the phase tag is written last (NVMe Base 2.0, 3.3.3.2). @own is
+ * vn_worker_is_current().
+ */
+static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req, bool own)
 {
 	struct vn_sq *sq = req->sq;
 	union {
@@ -110,7 +113,7 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req)
 		cq->phase ^= 1;
 	}
 	spin_unlock_irqrestore(&cq->lock, flags);
-	vn_irq_post(cq);
+	vn_irq_post(cq, own);
 }
 
 static int vn_cq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_cq *arg)
@@ -203,7 +206,7 @@ void vn_cq_free(struct vn_cq *cq)
 	WARN_ON_ONCE(cq->nr_sqs);
 
 	vn_kick_exit(&cq->kick);
-	vn_irq_off(cq);
+	vn_irq_exit(cq);
 	ctrl->cqs[cq->cqid] = NULL;
 	ctrl->nr_cqs--;
 	vn_map_destroy(ctrl, &cq->map);
@@ -272,13 +275,14 @@ void vn_req_complete(struct vn_req *req)
 {
 	struct vn_sq *sq = req->sq;
 	struct vn_worker *worker = sq->cq->worker;
+	bool own = vn_worker_is_current(worker);
 	struct vn_mem *mem = req->mem;
 	struct vn_ns *ns = req->ns;
 
-	if (req->status)
-		atomic_long_inc(&sq->errors);
-	vn_cq_post(sq->cq, req);
-	if (vn_worker_is_current(worker)) {
+	if (unlikely(req->status))
+		vn_error_log(req);
+	vn_cq_post(sq->cq, req, own);
+	if (own) {
 		req->link.next = sq->idle;
 		sq->idle = &req->link;
 		/* The table of this pass: dropped together with others */
@@ -335,18 +339,6 @@ static void vn_sq_free_work(struct work_struct *work)
 
 	kfree(sq);
 	vn_ctrl_put(ctrl);
-}
-
-/**
- * vn_sq_put - drop a reference
- * @sq: the queue
- *
- * Context: any.
- */
-void vn_sq_put(struct vn_sq *sq)
-{
-	if (refcount_dec_and_test(&sq->ref))
-		queue_work(vn_wq, &sq->free_work);
 }
 
 static int vn_sq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg)

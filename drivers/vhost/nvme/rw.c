@@ -190,11 +190,11 @@ u16 vn_rw_prep(struct vn_req *req)
 	if (vn_req_is_read(req)) {
 		if (vn_rw_fua(req))
 			req->op = &vn_read_fua_op;
-		req->sq->read_bytes += len;
+		vn_count(req, VN_READ, 1, len);
 	} else {
 		if (req->bounce)
 			vn_data_sync(req, false);
-		req->sq->write_bytes += len;
+		vn_count(req, VN_WRITE, 1, len);
 	}
 	return NVME_SC_SUCCESS;
 }

@@ -10,7 +10,8 @@
  *   ctrl->lock    mutex; every ioctl that changes something, and teardown
  *   worker->lock  mutex; held by the worker during one pass over its queues
  *   cq->lock      spinlock, irq-safe; posting completions
- *   ctrl->events.lock, worker->wake_lock: spinlocks, irq-safe, innermost
+ *   ctrl->events.lock, ctrl->errors.lock, worker->wake_lock: spinlocks, irq-safe,
+ *                 innermost
  *
  * What the worker reads during a pass (queue lists, memory table, namespaces,
  * shadow doorbells) changes only under ctrl->lock and the lock of every worker
@@ -27,9 +28,11 @@
 
 #include <linux/bio.h>
 #include <linux/eventfd.h>
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/nvme.h>
 #include <linux/percpu-refcount.h>
 #include <linux/poll.h>
@@ -46,6 +49,10 @@
 #define VN_MAX_MEM_REGIONS	512
 #define VN_MAX_DSM_RANGES	256
 #define VN_MAX_POLL_US		1000000
+/* Most of a field of 8 bits, in units of 100 us */
+#define VN_MAX_COALESCE_US	25500
+/* Commands that failed and are remembered */
+#define VN_MAX_ERRORS		128
 /* Rings are pinned and mapped in whole pages of the host. */
 #define VN_MIN_PAGE_SHIFT	PAGE_SHIFT
 #define VN_MAX_PAGE_SHIFT	16
@@ -192,10 +199,28 @@ struct vn_db {
 };
 
 /**
+ * enum vn_irq_mode - when the interrupt of a CQ is due
+ * @VN_IRQ_ECONOMY: see irq.c
+ * @VN_IRQ_COALESCE: as VHOST_NVME_SET_COALESCE says
+ * @VN_IRQ_OFF: never again
+ */
+enum vn_irq_mode {
+	VN_IRQ_ECONOMY,
+	VN_IRQ_COALESCE,
+	VN_IRQ_OFF,
+};
+
+/**
  * struct vn_irq - the interrupt of a CQ
  * @ctx: eventfd to signal, or NULL; set at creation
  * @signals: signals sent
- * @off: no more signals; written under worker->lock
+ * @mode: written under worker->lock
+ *
+ * Coalescing, in any context:
+ * @threshold: entries that are due
+ * @time_ns: time after which fewer are
+ * @gathered: entries since the last signal
+ * @timer: runs since the first of them
  *
  * The worker's, under worker->lock; see irq.c:
  * @node: in worker->owed while entries may need a signal
@@ -212,7 +237,11 @@ struct vn_db {
 struct vn_irq {
 	struct eventfd_ctx	*ctx;
 	atomic_long_t		signals;
-	bool			off;
+	enum vn_irq_mode	mode;
+	u32			threshold;
+	u64			time_ns;
+	atomic_t		gathered;
+	struct hrtimer		timer;
 	struct list_head	node;
 	u64			since;
 	bool			sent;
@@ -305,15 +334,14 @@ struct vn_cq {
  * @failed: the queue has stopped for good
  * @waiting: there are commands, but no CQ entry for them
  * @commands: commands fetched
- * @read_bytes: bytes of Read commands
- * @write_bytes: bytes of Write commands
+ * @bytes: of data, read and written
  * @bounced: commands with a bounce buffer
  *
  * Any context:
  * @ref: one for being served, one for each request in flight
  * @done: requests that completed, on their way back to @idle
  * @starved: the worker waits for one of them
- * @errors: commands that failed
+ * @errors: commands that failed: ctrl->errors.lock
  * @retries: commands that the disk could not take at once
  */
 struct vn_sq {
@@ -337,14 +365,13 @@ struct vn_sq {
 	bool			failed;
 	bool			waiting;
 	u64			commands;
-	u64			read_bytes;
-	u64			write_bytes;
+	u64			bytes[2];
 	u64			bounced;
 
 	refcount_t		ref ____cacheline_aligned_in_smp;
 	struct llist_head	done;
 	bool			starved;
-	atomic_long_t		errors;
+	u64			errors;
 	atomic_long_t		retries;
 };
 
@@ -419,6 +446,20 @@ struct vn_req {
 	struct work_struct	work;
 };
 
+/* Directions of data, for counters */
+#define VN_READ		0
+#define VN_WRITE	1
+
+/**
+ * struct vn_count - what a worker counts for a namespace identifier
+ * @commands: read and written data
+ * @bytes: of it
+ */
+struct vn_count {
+	u64	commands[2];
+	u64	bytes[2];
+};
+
 /**
  * struct vn_worker - a thread that serves submission queues
  * @ctrl: controller
@@ -448,6 +489,7 @@ struct vn_req {
  * @batch: commands being prepared, then issued: @lock
  * @prps: scratch for PRP lists: @lock
  * @pages: scratch for pinning: @lock
+ * @counts: by namespace identifier; written by @thread
  */
 struct vn_worker {
 	struct vn_ctrl		*ctrl;
@@ -476,6 +518,7 @@ struct vn_worker {
 	struct vn_req		*batch[VN_SQ_BATCH];
 	__le64			prps[VN_PRP_CHUNK];
 	struct page		*pages[VN_MAX_PAGES];
+	struct vn_count		counts[VN_MAX_NSID + 1];
 };
 
 /**
@@ -498,6 +541,22 @@ struct vn_events {
 	DECLARE_BITMAP(ns_removed, VN_MAX_NSID + 1);
 	bool			reset_done;
 	bool			worker_died;
+};
+
+/**
+ * struct vn_errors - commands that failed since the file was opened
+ * @lock: protects the rest; taken in any context
+ * @total: their number
+ * @ring: the last ones
+ * @ns: their number by namespace identifier
+ * @ns_media: those of them for which the disk could not read or write
+ */
+struct vn_errors {
+	spinlock_t		lock;		/* the members below */
+	u64			total;
+	struct vhost_nvme_error	ring[VN_MAX_ERRORS];
+	u64			ns[VN_MAX_NSID + 1];
+	u64			ns_media[VN_MAX_NSID + 1];
 };
 
 /**
@@ -524,6 +583,7 @@ struct vn_events {
  * @blocking_wq: commands that may wait for the disks of all namespaces
  * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
  * @events: see there
+ * @errors: see there
  * @dead_work: lets go of everything after the owner's death
  * @free_work: frees it after the last reference
  */
@@ -549,6 +609,7 @@ struct vn_ctrl {
 	struct workqueue_struct	*blocking_wq;
 	atomic_long_t		locked_pages;
 	struct vn_events	events;
+	struct vn_errors	errors;
 	struct work_struct	dead_work;
 	struct work_struct	free_work;
 };
@@ -599,7 +660,6 @@ void vn_cq_update_head(struct vn_cq *cq);
 int vn_sq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg);
 int vn_sq_delete(struct vn_ctrl *ctrl, unsigned long sqid);
 void vn_sq_detach(struct vn_sq *sq);
-void vn_sq_put(struct vn_sq *sq);
 void vn_sq_fail(struct vn_sq *sq);
 struct vn_req *vn_req_get(struct vn_sq *sq);
 void vn_req_complete(struct vn_req *req);
@@ -607,7 +667,10 @@ void vn_req_complete(struct vn_req *req);
 /* irq.c */
 void vn_irq_init(struct vn_cq *cq);
 void vn_irq_off(struct vn_cq *cq);
-void vn_irq_post(struct vn_cq *cq);
+void vn_irq_exit(struct vn_cq *cq);
+int vn_irq_coalesce_set(struct vn_ctrl *ctrl,
+			const struct vhost_nvme_coalesce *arg);
+void vn_irq_post(struct vn_cq *cq, bool own);
 void vn_irq_settle(struct vn_cq *cq, u64 now);
 void vn_irq_settle_all(struct vn_worker *worker, u64 now);
 void vn_irq_flush(struct vn_worker *worker);
@@ -641,11 +704,61 @@ void vn_nvm_opcodes(u64 opcodes[4]);
 u16 vn_nvm_prep(struct vn_req *req);
 void vn_nvm_issue(struct vn_req *req);
 
+/* stats.c */
+void vn_error_log(const struct vn_req *req);
+int vn_errors_get(struct vn_ctrl *ctrl, void __user *argp);
+int vn_stats_get(struct vn_ctrl *ctrl, void __user *argp);
+void vn_stats_take_over(struct vn_worker *to, const struct vn_worker *from);
+
+/* main.c */
+int vn_put_sized(void __user *arg, u32 user_size, const void *from, u32 size);
+
 /* ns.c */
 int vn_ns_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ns *arg);
 void vn_ns_remove(struct vn_ctrl *ctrl, u32 nsid);
-struct vn_ns *vn_ns_get(struct vn_ctrl *ctrl, u32 nsid);
-void vn_ns_put(struct vn_ns *ns);
+
+/**
+ * vn_sq_put - drop a reference
+ * @sq: the queue
+ *
+ * Context: any.
+ */
+static inline void vn_sq_put(struct vn_sq *sq)
+{
+	if (refcount_dec_and_test(&sq->ref))
+		queue_work(vn_wq, &sq->free_work);
+}
+
+/**
+ * vn_ns_get - find a namespace
+ * @ctrl: controller, whose worker calls
+ * @nsid: any number
+ *
+ * Return: the namespace with a reference, or NULL.
+ */
+static inline struct vn_ns *vn_ns_get(struct vn_ctrl *ctrl, u32 nsid)
+{
+	struct vn_ns *ns;
+
+	if (!nsid || nsid > VN_MAX_NSID)
+		return NULL;
+	ns = ctrl->ns[array_index_nospec(nsid, VN_MAX_NSID + 1)];
+	if (ns)
+		refcount_inc(&ns->ref);
+	return ns;
+}
+
+/**
+ * vn_ns_put - drop a reference
+ * @ns: namespace
+ *
+ * Context: any.
+ */
+static inline void vn_ns_put(struct vn_ns *ns)
+{
+	if (refcount_dec_and_test(&ns->ref))
+		queue_work(vn_wq, &ns->free_work);
+}
 
 /* Is the doorbell at this value? Only a hint: what it covers is not yet read. */
 static inline bool vn_db_is(const struct vn_db *db, u32 value)
@@ -665,6 +778,26 @@ static inline bool vn_db_is(const struct vn_db *db, u32 value)
 static inline bool vn_worker_is_current(const struct vn_worker *worker)
 {
 	return READ_ONCE(worker->thread) == current && in_task();
+}
+
+/**
+ * vn_count - count a command that reads from the disk or writes to it
+ * @req: the command, with its namespace
+ * @dir: VN_READ or VN_WRITE
+ * @commands: 1, or 0 if it does not count as a read or write command (NVM 1.0,
+ *	4.1.4.2)
+ * @bytes: of data
+ *
+ * Context: the worker.
+ */
+static inline void vn_count(const struct vn_req *req, unsigned int dir,
+			    unsigned int commands, u64 bytes)
+{
+	struct vn_count *count = &req->sq->cq->worker->counts[req->ns->nsid];
+
+	req->sq->bytes[dir] += bytes;
+	count->commands[dir] += commands;
+	count->bytes[dir] += bytes;
 }
 
 /**

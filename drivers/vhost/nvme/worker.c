@@ -352,7 +352,7 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 	struct vn_worker *worker;
 	struct vhost_task *task;
 
-	worker = kzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
+	worker = kvzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
 	if (!worker)
 		return ERR_PTR(-ENOMEM);
 	worker->ctrl = ctrl;
@@ -367,7 +367,7 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 	task = vn_task_create(vn_worker_fn, vn_worker_killed, worker,
 			      "vhost-nvme");
 	if (IS_ERR(task)) {
-		kfree(worker);
+		kvfree(worker);
 		return ERR_CAST(task);
 	}
 	worker->task = task;

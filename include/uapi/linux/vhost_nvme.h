@@ -75,6 +75,10 @@
  * @min_lba_shift: smallest LBA size, as a power of two
  * @max_lba_shift: largest LBA size, as a power of two
  * @max_workers: most worker threads of VHOST_NVME_SET_WORKERS
+ * @max_copy_ranges: most source ranges of one Copy command
+ * @sgls: which SGLs are understood, as Identify Controller's SGLS
+ * @copy_formats: descriptor formats of Copy, as Identify Controller's OCFS
+ * @max_errors: most entries of VHOST_NVME_GET_ERRORS
  * @opcodes: bit N % 64 of word N / 64 is set if the kernel executes opcode N of
  *	the NVM command set; all others complete with Invalid Command Opcode
  *
@@ -95,6 +99,10 @@ struct vhost_nvme_caps {
 	__u8	max_lba_shift;
 	__u32	max_workers;
 	__u64	opcodes[4];
+	__u32	max_copy_ranges;
+	__u32	sgls;
+	__u32	copy_formats;
+	__u32	max_errors;
 };
 
 #define VHOST_NVME_CAPS_SIZE_V1	72
@@ -234,20 +242,76 @@ struct vhost_nvme_workers {
 	__u32	reserved;
 };
 
+/**
+ * struct vhost_nvme_coalesce - interrupt coalescing of a completion queue
+ * @cqid: an existing completion queue
+ * @threshold: entries that raise an interrupt; not a 0's based value
+ * @time_us: microseconds after which fewer do, at most 25500
+ *
+ * Off, as in the beginning, if threshold is below 2 or time_us is 0. (Base
+ * 5.27.1.6 and 5.27.1.7, Interrupt Coalescing and Interrupt Vector Configuration;
+ * a VMM sets it off for a vector with Coalescing Disable.)
+ */
+struct vhost_nvme_coalesce {
+	__u16	cqid;
+	__u16	threshold;
+	__u32	time_us;
+};
+
+/**
+ * struct vhost_nvme_error - a command that failed (Base 5.16.1.2, Error Information
+ *	log page)
+ * @count: number of the entry, from 1, since the file was opened
+ * @lba: first LBA of the command; 0 if it has none
+ * @nsid: its namespace identifier
+ * @sqid: its submission queue
+ * @cid: its command identifier
+ * @status: as in the completion queue entry, without the phase tag
+ * @opcode: its opcode
+ * @reserved: zero
+ */
+struct vhost_nvme_error {
+	__u64	count;
+	__u64	lba;
+	__u32	nsid;
+	__u16	sqid;
+	__u16	cid;
+	__u16	status;
+	__u8	opcode;
+	__u8	reserved[5];
+};
+
+/**
+ * struct vhost_nvme_errors - the last commands that failed
+ * @entries: in: where to write an array of struct vhost_nvme_error, newest first
+ * @nr: in: room in it; out: entries written, at most caps.max_errors
+ * @reserved: zero
+ * @total: out: commands that failed since the file was opened
+ */
+struct vhost_nvme_errors {
+	__u64	entries;
+	__u32	nr;
+	__u32	reserved;
+	__u64	total;
+};
+
 /* What struct vhost_nvme_stats describes */
 #define VHOST_NVME_STATS_WORKER	0	/* id: a worker, counted from 0 */
 #define VHOST_NVME_STATS_SQ	1	/* id: a submission queue */
 #define VHOST_NVME_STATS_CQ	2	/* id: a completion queue */
+#define VHOST_NVME_STATS_NS	3	/* id: a namespace identifier */
 
 /**
- * struct vhost_nvme_stats - counters since creation of the object
+ * struct vhost_nvme_stats - counters since creation of the object; of a namespace
+ *	identifier, since the file was opened
  * @size: in and out like caps.size, at least VHOST_NVME_STATS_SIZE_V1
  * @scope: VHOST_NVME_STATS_*
  * @id: which one
  * @commands: SQ: commands fetched
- * @errors: SQ: commands completed with a status other than 0
- * @read_bytes: SQ: bytes of Read commands submitted to the disk
- * @write_bytes: SQ: bytes of Write commands submitted to the disk
+ * @errors: SQ, NS: commands completed with a status other than 0
+ * @read_bytes: SQ, NS: bytes that commands read from the disk: Read, Compare, Verify,
+ *	Copy
+ * @write_bytes: SQ, NS: bytes that commands wrote to it: Write, Copy
  * @bounced: SQ: commands whose data had to be copied for the disk's alignment
  * @retries: SQ: commands that the disk could not take at once
  * @inflight: SQ: commands fetched and not completed
@@ -263,6 +327,9 @@ struct vhost_nvme_workers {
  * @pinned_pages: worker: pages charged to RLIMIT_MEMLOCK by the controller
  * @tid: worker: its thread in the owner's process, for setting its CPUs; 0
  *	before it has run for the first time
+ * @read_commands: NS: Read and Compare commands
+ * @write_commands: NS: Write commands
+ * @media_errors: NS: commands that the disk could not read or write
  *
  * Members that do not belong to the scope are 0. The counters are read without
  * stopping the queues.
@@ -289,6 +356,9 @@ struct vhost_nvme_stats {
 	__u64	poll_ns;
 	__u64	pinned_pages;
 	__u64	tid;
+	__u64	read_commands;
+	__u64	write_commands;
+	__u64	media_errors;
 };
 
 #define VHOST_NVME_STATS_SIZE_V1	152
@@ -441,5 +511,19 @@ struct vhost_nvme_event {
  * is not complete. ENOMEM, EAGAIN: as for creating a thread.
  */
 #define VHOST_NVME_SET_WORKERS	_IOW(VHOST_VIRTIO, 0xAB, struct vhost_nvme_workers)
+
+/*
+ * VHOST_NVME_SET_COALESCE - see struct vhost_nvme_coalesce; applies at once.
+ *
+ * ENOENT: no such queue. EINVAL: time_us is above 25500.
+ */
+#define VHOST_NVME_SET_COALESCE	_IOW(VHOST_VIRTIO, 0xAD, struct vhost_nvme_coalesce)
+
+/*
+ * VHOST_NVME_GET_ERRORS - see struct vhost_nvme_errors.
+ *
+ * EINVAL: a reserved member is not zero. EFAULT.
+ */
+#define VHOST_NVME_GET_ERRORS	_IOWR(VHOST_VIRTIO, 0xAE, struct vhost_nvme_errors)
 
 #endif /* _UAPI_LINUX_VHOST_NVME_H */

@@ -458,7 +458,7 @@ TEST_F(owned, stats_bad)
 	struct vng *g = &self->box.g;
 	struct vhost_nvme_stats s;
 
-	FAILS(EINVAL, vng_stats(g, 3, 0, &s));
+	FAILS(EINVAL, vng_stats(g, 4, 0, &s));
 	FAILS(EINVAL, vng_stats(g, 0xffff, 0, &s));
 	FAILS(ENOENT, vng_stats(g, VHOST_NVME_STATS_SQ, 0, &s));
 	FAILS(ENOENT, vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));

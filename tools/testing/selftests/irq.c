@@ -281,6 +281,198 @@ TEST_F(irq, reset)
 	disk_destroy(&slow);
 }
 
+/*
+ * Interrupt Coalescing. Completions come from the worker, which polls or
+ * sleeps, or from the disk's own interrupt.
+ */
+FIXTURE(coalesce) {
+	struct box box;
+	uint64_t buf;
+	uint64_t before;
+};
+
+FIXTURE_VARIANT(coalesce) {
+	const char *attrs;
+	unsigned int poll_us;
+};
+
+FIXTURE_VARIANT_ADD(coalesce, sleeping) { };
+FIXTURE_VARIANT_ADD(coalesce, polling) { .poll_us = POLL_US };
+FIXTURE_VARIANT_ADD(coalesce, interrupt) {
+	.attrs = "irqmode=2 completion_nsec=100000",
+};
+
+static int set_coalesce(struct vng *g, uint16_t cqid, uint16_t threshold,
+			uint32_t time_us)
+{
+	struct vhost_nvme_coalesce arg = {
+		.cqid = cqid,
+		.threshold = threshold,
+		.time_us = time_us,
+	};
+
+	return vng_ioctl(g, VHOST_NVME_SET_COALESCE, &arg, "SET_COALESCE");
+}
+
+/* Ends the test's time rather than an interrupt's: it is 25 ms at most. */
+#define LONGEST_US	25500
+
+FIXTURE_SETUP(coalesce)
+{
+	struct vng *g = &self->box.g;
+
+	BOX_SETUP(&self->box, .poll_us = variant->poll_us, .entries = 64,
+		  .attrs = variant->attrs);
+	self->buf = vng_alloc(g, 4096, 4096);
+	ASSERT_NE(0, self->buf);
+	OK(do_read(g, &self->box.sq, self->buf));
+	take_irqs(&self->box.cq, 0);
+	self->before = irqs(g);
+}
+
+FIXTURE_TEARDOWN(coalesce)
+{
+	box_stop(&self->box);
+}
+
+/* Submits @nr reads and waits until all their entries are there. */
+static int read_many(struct vng *g, struct vng_sq *sq, uint64_t buf,
+		     unsigned int nr)
+{
+	uint64_t done = sq->cq->cqes;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < nr && !ret; i++)
+		ret = submit_read(g, sq, buf);
+	return ret ?: wait_posted(g, done + nr);
+}
+
+static int consume(struct vng_cq *cq, unsigned int nr)
+{
+	struct vng_cqe cqe;
+
+	while (nr--)
+		if (vng_cq_peek(cq, &cqe) != 1)
+			return -ENOENT;
+	return vng_cq_ring(cq);
+}
+
+/* Fewer than the threshold wait for the timer, which signals once for all. */
+TEST_F(coalesce, timer)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	unsigned int i;
+
+	OK(set_coalesce(g, 1, 63, LONGEST_US));
+	for (i = 1; i <= 5; i++) {
+		OK(read_many(g, &self->box.sq, self->buf, 9));
+		EXPECT_EQ(1, take_irqs(cq, 10000));
+		/* More only if this machine was slower than the timer */
+		EXPECT_GE(self->before + 9 * i, irqs(g));
+		OK(consume(cq, 9));
+		take_irqs(cq, 100);
+	}
+	EXPECT_GT(self->before + 15, irqs(g));
+}
+
+/* Reaching the threshold is an interrupt, long before the time has passed. */
+TEST_F(coalesce, threshold)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	uint64_t begin = vng_now_ms();
+	unsigned int i, irqs_seen = 0;
+
+	OK(set_coalesce(g, 1, 4, LONGEST_US));
+	for (i = 0; i < 20; i++) {
+		OK(read_many(g, &self->box.sq, self->buf, 8));
+		irqs_seen += take_irqs(cq, 10000);
+		OK(consume(cq, 8));
+	}
+	irqs_seen += take_irqs(cq, 100);
+	EXPECT_LE(40, irqs_seen);
+	/* The timer's, if the machine is slow */
+	EXPECT_GE(40 + (vng_now_ms() - begin) / 25 + 1, irqs_seen);
+}
+
+/* Turned off, with entries gathered: they are signalled then. */
+TEST_F(coalesce, off)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		OK(set_coalesce(g, 1, 64, LONGEST_US));
+		OK(read_many(g, &self->box.sq, self->buf, 3));
+		OK(set_coalesce(g, 1, i % 2 ? 1 : 64, i % 2 ? LONGEST_US : 0));
+		EXPECT_LE(1, take_irqs(cq, 10000));
+		OK(consume(cq, 3));
+	}
+	/* As without it */
+	OK(do_read(g, &self->box.sq, self->buf));
+}
+
+/* Every entry is signalled in the end, while the settings change all the time. */
+TEST_F(coalesce, changes)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cqe cqe;
+	unsigned int i;
+
+	for (i = 0; i < 200; i++) {
+		OK(submit_read(g, &self->box.sq, self->buf));
+		OK(set_coalesce(g, 1, i % 7, i % 3 * 300));
+		OK(submit_read(g, &self->box.sq, self->buf));
+		OK(set_coalesce(g, 1, i % 5, i % 4 * 200));
+		OK(vng_cq_wait(&self->box.cq, &cqe));
+		OK(vng_cq_wait(&self->box.cq, &cqe));
+	}
+}
+
+/* Queues that go while their timer runs */
+TEST_F(coalesce, gone)
+{
+	struct vng *g = &self->box.g;
+	struct vng_cq *cq = &self->box.cq;
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		OK(set_coalesce(g, 1, 64, LONGEST_US));
+		OK(read_many(g, &self->box.sq, self->buf, 3));
+		if (i % 2) {
+			OK(vng_sq_delete(&self->box.sq));
+			OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
+			OK(vng_cq_delete(cq));
+		} else {
+			OK(vng_reset(g));
+			OK(vng_event_wait(g, VHOST_NVME_EVENT_RESET_DONE, 0));
+			vng_dbbuf_forget(g);
+			vng_sq_drop(&self->box.sq);
+			vng_cq_drop(cq);
+			OK(vng_dbbuf_on(g));
+		}
+		OK(vng_cq_create(g, cq, 1, 64, VNG_IEN | VNG_KICK));
+		OK(vng_sq_create(g, &self->box.sq, 1, cq, 64, VNG_KICK));
+	}
+	/* It was off for the new queue. */
+	OK(do_read(g, &self->box.sq, self->buf));
+}
+
+TEST_F(coalesce, bad)
+{
+	struct vng *g = &self->box.g;
+
+	FAILS(ENOENT, set_coalesce(g, 0, 4, 100));
+	FAILS(ENOENT, set_coalesce(g, 2, 4, 100));
+	FAILS(ENOENT, set_coalesce(g, UINT16_MAX, 4, 100));
+	FAILS(EINVAL, set_coalesce(g, 1, 4, LONGEST_US + 1));
+	OK(set_coalesce(g, 1, UINT16_MAX, LONGEST_US));
+	OK(set_coalesce(g, 1, 0, 0));
+}
+
 FIXTURE(stream) {
 	struct box box;
 	uint64_t buf;
