@@ -51,33 +51,6 @@ u16 vn_blk_status(const struct vn_ns *ns, blk_status_t status, bool read)
 	}
 }
 
-/**
- * vn_check_range - does a range of blocks lie in a namespace?
- * @ns: namespace
- * @slba: its first block
- * @nlb: number of blocks
- *
- * Return: NVMe status.
- */
-u16 vn_check_range(const struct vn_ns *ns, u64 slba, u64 nlb)
-{
-	if (slba > ns->nlb || nlb > ns->nlb - slba)
-		return NVME_SC_LBA_RANGE | NVME_STATUS_DNR;
-	return NVME_SC_SUCCESS;
-}
-
-/**
- * vn_check_writable - may a namespace be written?
- * @ns: namespace
- *
- * Return: NVMe status.
- */
-u16 vn_check_writable(const struct vn_ns *ns)
-{
-	return ns->rdonly ? NVME_SC_NS_WRITE_PROTECTED | NVME_STATUS_DNR :
-			    NVME_SC_SUCCESS;
-}
-
 /*
  * Execution where waiting for the disk holds up nobody else. The bio carries
  * the worker's cgroup there: I/O for a VM is not charged to a kworker.

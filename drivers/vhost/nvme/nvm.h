@@ -32,8 +32,6 @@ struct vn_op {
 
 /* nvm.c */
 u16 vn_blk_status(const struct vn_ns *ns, blk_status_t status, bool read);
-u16 vn_check_range(const struct vn_ns *ns, u64 slba, u64 nlb);
-u16 vn_check_writable(const struct vn_ns *ns);
 void vn_req_defer(struct vn_req *req);
 
 /* rw.c */
@@ -71,6 +69,33 @@ static inline u64 vn_rw_nlb(const struct vn_req *req)
 static inline bool vn_rw_fua(const struct vn_req *req)
 {
 	return req->cmd.rw.control & cpu_to_le16(NVME_RW_FUA);
+}
+
+/**
+ * vn_check_range - does a range of blocks lie in a namespace?
+ * @ns: namespace
+ * @slba: its first block
+ * @nlb: number of blocks
+ *
+ * Return: NVMe status.
+ */
+static inline u16 vn_check_range(const struct vn_ns *ns, u64 slba, u64 nlb)
+{
+	if (slba > ns->nlb || nlb > ns->nlb - slba)
+		return NVME_SC_LBA_RANGE | NVME_STATUS_DNR;
+	return NVME_SC_SUCCESS;
+}
+
+/**
+ * vn_check_writable - may a namespace be written?
+ * @ns: namespace
+ *
+ * Return: NVMe status.
+ */
+static inline u16 vn_check_writable(const struct vn_ns *ns)
+{
+	return ns->rdonly ? NVME_SC_NS_WRITE_PROTECTED | NVME_STATUS_DNR :
+			    NVME_SC_SUCCESS;
 }
 
 #endif /* _VN_NVM_H */

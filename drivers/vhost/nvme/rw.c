@@ -74,17 +74,13 @@ static unsigned int vn_bio_max_bytes(const struct bio *bio,
  * is not there, what remains fails like one that would wait: then the whole
  * command is done once more where it may.
  */
-static void vn_bio_submit(struct bio *bio)
+static noinline void vn_bio_submit_split(struct bio *bio)
 {
 	const struct queue_limits *lim = &bdev_get_queue(bio->bi_bdev)->limits;
 	struct bio *piece;
 	unsigned int segs;
 	int sectors;
 
-	if (!(bio->bi_opf & REQ_NOWAIT) || bio->bi_iter.bi_size <= PAGE_SIZE) {
-		submit_bio(bio);
-		return;
-	}
 	for (;;) {
 		bio->bi_opf &= ~REQ_NOWAIT;
 		sectors = bio_split_rw_at(bio, lim, &segs,
@@ -144,7 +140,10 @@ void vn_bio_issue(struct vn_req *req)
 		bio->bi_iter.bi_sector = vn_sector(ns, le64_to_cpu(rw->slba));
 	bio->bi_private = req;
 	bio->bi_end_io = vn_bio_end_io;
-	vn_bio_submit(bio);
+	if (bio->bi_opf & REQ_NOWAIT && req->len > PAGE_SIZE)
+		vn_bio_submit_split(bio);
+	else
+		submit_bio(bio);
 }
 
 /* Read with FUA: what the disk has cached is committed first. */

@@ -46,7 +46,8 @@ FUNCTIONS = [
 FILES = {
     "worker.c": "pass", "queue.c": "complete", "doorbell.c": "fetch",
     "irq.c": "signal", "mem.c": "map", "dptr.c": "map", "pin.c": "map",
-    "cache.c": "map", "nvm.c": "decode", "ns.c": "decode",
+    "cache.c": "map", "nvm.c": "decode", "ns.c": "decode", "rw.c": "decode",
+    "range.c": "decode", "copy.c": "decode", "stats.c": "complete",
 }
 
 # Names of the rest of the kernel
