@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Every command on every kind of disk that this kernel has */
 #include <dirent.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 
 #include "test.h"
+#include "ublk.h"
 
 #define MIB	(1UL << 20)
 
 enum kind { KIND_NULL, KIND_NULL_BIO, KIND_NULL_FUA, KIND_LOOP, KIND_BRD,
-	    KIND_SCSI };
+	    KIND_SCSI, KIND_UBLK, KIND_GIVEN };
 
 FIXTURE(kinds) {
 	struct box box;
 	struct disk made;	/* if it is null_blk */
 	int loop;		/* if it is a loop device */
 	bool scsi;		/* if it is scsi_debug */
+	struct ublk ublk;	/* if it is served by this process */
 	char path[64];
 	uint64_t buf;
 };
@@ -31,6 +34,9 @@ FIXTURE_VARIANT_ADD(kinds, loop) { KIND_LOOP, 9 };
 FIXTURE_VARIANT_ADD(kinds, loop_4k) { KIND_LOOP, 12 };
 FIXTURE_VARIANT_ADD(kinds, brd) { KIND_BRD, 9 };
 FIXTURE_VARIANT_ADD(kinds, scsi) { KIND_SCSI, 9 };
+FIXTURE_VARIANT_ADD(kinds, ublk) { KIND_UBLK, 9 };
+FIXTURE_VARIANT_ADD(kinds, ublk_4k) { KIND_UBLK, 12 };
+FIXTURE_VARIANT_ADD(kinds, given) { KIND_GIVEN };
 
 static int make_loop(char *path, size_t len, unsigned int lba_shift, int *loop)
 {
@@ -110,6 +116,26 @@ static int make_scsi(char *path, size_t len)
 	return ret;
 }
 
+/* What is on it will be lost. */
+static int find_given(char *path, size_t len, unsigned int *lba_shift)
+{
+	const char *given = getenv("VNG_DISK");
+	int fd, size, ret = 0;
+
+	if (!given)
+		return -ENODEV;
+	snprintf(path, len, "%s", given);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, BLKSSZGET, &size))
+		ret = -errno;
+	else
+		*lba_shift = __builtin_ctz(size);
+	close(fd);
+	return ret;
+}
+
 FIXTURE_SETUP(kinds)
 {
 	struct box_opts opts = { .lba_shift = variant->lba_shift };
@@ -117,6 +143,7 @@ FIXTURE_SETUP(kinds)
 	int ret = -ENODEV;
 
 	self->loop = -1;
+	self->ublk.control = -1;
 	self->made.fd = -1;
 	self->made.check = -1;
 	switch (variant->kind) {
@@ -140,6 +167,16 @@ FIXTURE_SETUP(kinds)
 	case KIND_SCSI:
 		ret = make_scsi(self->path, sizeof(self->path));
 		self->scsi = !ret;
+		break;
+	case KIND_UBLK:
+		ret = ublk_start(&self->ublk, 16, variant->lba_shift);
+		snprintf(self->path, sizeof(self->path), "%s", self->ublk.path);
+		break;
+	case KIND_GIVEN:
+		ret = find_given(self->path, sizeof(self->path),
+				 &opts.lba_shift);
+		if (ret == -ENODEV)
+			SKIP(return, "VNG_DISK names no disk");
 		break;
 	}
 	if (attrs) {
@@ -170,6 +207,7 @@ FIXTURE_TEARDOWN(kinds)
 		ioctl(self->loop, LOOP_CLR_FD);
 		close(self->loop);
 	}
+	ublk_stop(&self->ublk);
 	if (self->scsi)
 		write_file(SCSI_DEBUG "add_host", "-1");
 }

@@ -68,6 +68,7 @@ log_since_start() {
 modprobe -aq configfs loop
 modprobe -q brd rd_nr=1 rd_size=16384
 modprobe -q scsi_debug add_host=0
+modprobe -q ublk_drv
 modprobe -q null_blk nr_devices=0
 [ -d /sys/kernel/config/nullb ] || mount -t configfs none /sys/kernel/config 2>/dev/null
 

@@ -21,6 +21,7 @@
  *			default 1, which suits an emulated CPU
  *	VNG_TIMEOUT_MS	limit of one wait, 10000 by default; then the test fails
  *	VNG_DEVICE	/dev/vhost-nvme
+ *	VNG_DISK	a disk that kinds may overwrite, for its variant "given"
  *	VNG_SEED	of the random numbers; printed by tests that use them
  */
 
