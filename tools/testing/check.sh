@@ -47,6 +47,8 @@ in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
 in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"
 in_vm kill 2400 "SIGKILL to QEMU under load" "bash /bench/host/test-kill 20"
+in_vm disks 1200 "every kind of disk, under the module and under a guest" \
+	"bash /bench/host/test-disks"
 part lint "lint" "$TESTING/lint.sh"
 
 say "all parts are done; logs are in $BUILD/run, results in $out"

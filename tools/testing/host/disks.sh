@@ -21,3 +21,9 @@ null_blk()
 	done
 	echo 1 >"$dir/power"
 }
+
+# dmsetup. There is no udev here.
+dm()
+{
+	DM_DISABLE_UDEV=1 dmsetup "$@"
+}
