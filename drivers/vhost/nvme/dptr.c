@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Data pointers: from the PRPs of a command to pinned guest memory, and to a
- * bounce buffer where the disk cannot use that memory.
+ * Data pointers: from the PRPs of a command, or its SGL (sgl.c), to pinned guest
+ * memory, and to a bounce buffer where the disk cannot use that memory.
  */
 
 #include <linux/blkdev.h>
@@ -140,7 +140,7 @@ static u32 vn_prp_follow(struct vn_prp *prp, u64 end)
 }
 
 /**
- * vn_prp_copy - copy a command's parameters from the guest
+ * vn_data_copy - copy a command's parameters from the guest
  * @req: the command
  * @buf: where to
  * @len: bytes
@@ -148,13 +148,15 @@ static u32 vn_prp_follow(struct vn_prp *prp, u64 end)
  * Context: the worker.
  * Return: NVMe status.
  */
-u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len)
+u16 vn_data_copy(struct vn_req *req, void *buf, u32 len)
 {
 	struct vn_prp prp;
 	u16 status;
 	u64 gpa;
 	u32 n;
 
+	if (vn_req_has_sgl(req))
+		return vn_sgl_copy(req, buf, len);
 	vn_prp_init(&prp, req, len);
 	while (prp.left) {
 		status = vn_prp_next(&prp, &gpa, &n);
@@ -242,7 +244,16 @@ static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
 	return NVME_SC_SUCCESS;
 }
 
-static u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
+/**
+ * vn_data_add - pin a piece of guest memory
+ * @req: the command, with room in bv for each host page that the piece touches
+ * @gpa: guest physical address
+ * @len: bytes, at most VN_MAX_TRANSFER
+ *
+ * Context: the worker; may sleep and fault on guest memory.
+ * Return: NVMe status.
+ */
+u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 {
 	const struct vn_region *r;
 	u64 uaddr, run, off;
@@ -277,8 +288,17 @@ static u16 vn_data_add_prps(struct vn_req *req)
 {
 	u64 gpa = le64_to_cpu(req->cmd.common.dptr.prp1), run, run_len;
 	u32 page = 1U << req->sq->page_shift, n;
+	unsigned int max;
 	struct vn_prp prp;
 	u16 status;
+
+	max = DIV_ROUND_UP(offset_in_page(gpa) + req->len, PAGE_SIZE);
+	if (max > VN_INLINE_BVECS) {
+		req->bv = kmalloc_array(max, sizeof(*req->bv),
+					GFP_KERNEL_ACCOUNT);
+		if (!req->bv)
+			return NVME_SC_INTERNAL;
+	}
 
 	/* All data in one page, as most commands have it */
 	if (req->len <= page - (gpa & (page - 1)) && !(gpa & 3))
@@ -334,7 +354,8 @@ static bool vn_data_needs_bounce(const struct vn_req *req)
 	/* What block/fops.c asks of direct I/O: stacked disks count on it. */
 	len_mask = mask | (bdev_logical_block_size(bdev) - 1);
 	for (i = 0; i < req->nr_bv; i++)
-		if (req->bv[i].bv_offset & mask || req->bv[i].bv_len & len_mask)
+		if (req->bv[i].bv_offset & mask ||
+		    req->bv[i].bv_len & len_mask || !req->bv[i].bv_page)
 			return true;
 	return false;
 }
@@ -385,6 +406,8 @@ static void vn_data_set_dirty(struct vn_req *req)
 	unsigned int i;
 
 	for (i = 0; i < req->nr_bv; i++) {
+		if (!req->bv[i].bv_page)
+			continue;
 		folio = page_folio(req->bv[i].bv_page);
 		if (folio_test_dirty(folio))
 			continue;
@@ -400,36 +423,36 @@ bool vn_data_all_dirty(const struct vn_req *req)
 	unsigned int i;
 
 	for (i = 0; i < req->nr_bv; i++)
-		if (!folio_test_dirty(page_folio(req->bv[i].bv_page)))
+		if (req->bv[i].bv_page &&
+		    !folio_test_dirty(page_folio(req->bv[i].bv_page)))
 			return false;
 	return true;
 }
 
-static noinline u16 vn_data_add_all(struct vn_req *req)
+/* Nothing here is for commands of one page. */
+static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
 {
-	u64 off = le64_to_cpu(req->cmd.common.dptr.prp1) & (VHOST_PAGE_SIZE - 1);
-	unsigned int max = DIV_ROUND_UP(off + req->len, VHOST_PAGE_SIZE);
 	u16 status;
 
-	if (max > VN_INLINE_BVECS) {
-		req->bv = kmalloc_array(max, sizeof(*req->bv),
-					GFP_KERNEL_ACCOUNT);
-		if (!req->bv)
-			return NVME_SC_INTERNAL;
-	}
-
-	status = vn_data_add_prps(req);
+	if (vn_req_has_sgl(req))
+		status = vn_sgl_map(req);
+	else
+		status = vn_data_add_prps(req);
 	if (status)
 		return status;
 	if (vn_req_is_read(req) && !req->mem)
 		vn_data_set_dirty(req);
+	/* Nor does a disk expect a bio of more segments than others make. */
+	if (dma && (req->nr_bv > VN_MAX_PAGES || vn_data_needs_bounce(req)))
+		return vn_bounce_alloc(req);
 	return NVME_SC_SUCCESS;
 }
 
 /**
- * vn_data_map - pin the guest memory that a command's PRPs name
+ * vn_data_map - pin the guest memory that a command's data pointer names
  * @req: the command, with its namespace
  * @len: bytes of data, 1 to VN_MAX_TRANSFER
+ * @dma: the disk will transfer the data
  *
  * Sets @req's len, bv and, if the disk cannot use the guest's memory directly,
  * bounce. Whatever the result, vn_data_unmap() undoes it.
@@ -437,19 +460,15 @@ static noinline u16 vn_data_add_all(struct vn_req *req)
  * Context: the worker; may sleep and fault on guest memory.
  * Return: NVMe status.
  */
-u16 vn_data_map(struct vn_req *req, u32 len)
+u16 vn_data_map(struct vn_req *req, u32 len, bool dma)
 {
-	u16 status;
-
 	req->len = len;
 	req->bv = req->inline_bv;
-	if (!req->mem || !vn_data_add_page(req)) {
-		status = vn_data_add_all(req);
-		if (status)
-			return status;
-	}
-	return likely(!vn_data_needs_bounce(req)) ? NVME_SC_SUCCESS :
-						    vn_bounce_alloc(req);
+	if (!req->mem || vn_req_has_sgl(req) || !vn_data_add_page(req))
+		return vn_data_map_all(req, dma);
+	if (unlikely(dma && vn_data_needs_bounce(req)))
+		return vn_bounce_alloc(req);
+	return NVME_SC_SUCCESS;
 }
 
 /**
@@ -461,27 +480,29 @@ u16 vn_data_map(struct vn_req *req, u32 len)
  */
 void vn_data_sync(struct vn_req *req, bool to_guest)
 {
-	unsigned int i = 0, j, off = 0, pos, n;
+	unsigned int i = 0, j, off = 0, pos, at, n;
 	struct bio_vec *bv = req->bv;
 	void *guest, *bounce;
 
 	for (j = 0; j < req->nr_bounce; j++) {
 		for (pos = 0; pos < req->bounce[j].bv_len; pos += n) {
-			unsigned int at = bv[i].bv_offset + off;
-
+			at = bv[i].bv_offset + off;
 			n = min3(req->bounce[j].bv_len - pos,
 				 bv[i].bv_len - off,
 				 (unsigned int)(PAGE_SIZE - offset_in_page(at)));
-			guest = kmap_local_page(bv[i].bv_page +
-						(at >> PAGE_SHIFT)) +
-				offset_in_page(at);
-			bounce = kmap_local_page(req->bounce[j].bv_page) + pos;
-			if (to_guest)
-				memcpy(guest, bounce, n);
-			else
-				memcpy(bounce, guest, n);
-			kunmap_local(bounce);
-			kunmap_local(guest);
+			if (bv[i].bv_page) {
+				guest = kmap_local_page(bv[i].bv_page +
+							(at >> PAGE_SHIFT)) +
+					offset_in_page(at);
+				bounce = kmap_local_page(req->bounce[j].bv_page) +
+					 pos;
+				if (to_guest)
+					memcpy(guest, bounce, n);
+				else
+					memcpy(bounce, guest, n);
+				kunmap_local(bounce);
+				kunmap_local(guest);
+			}
 			off += n;
 			if (off == bv[i].bv_len) {
 				off = 0;
@@ -499,6 +520,8 @@ void vn_data_unmap_all(struct vn_req *req, bool redirty)
 
 	for (i = 0; i < req->nr_bv && !req->mem; i++) {
 		bv = &req->bv[i];
+		if (!bv->bv_page)
+			continue;
 		n = DIV_ROUND_UP(bv->bv_offset + bv->bv_len, PAGE_SIZE);
 		unpin_user_page_range_dirty_lock(bv->bv_page, n, redirty);
 	}

@@ -68,6 +68,7 @@ static long vn_get_caps(void __user *arg)
 		.max_lba_shift	 = VN_MAX_LBA_SHIFT,
 		.max_workers	 = VN_MAX_WORKERS,
 		.max_errors	 = VN_MAX_ERRORS,
+		.sgls		 = VN_SGLS,
 	};
 	u32 size;
 

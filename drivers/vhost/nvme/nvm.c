@@ -11,9 +11,15 @@
 
 #include "nvm.h"
 
-/* FUSE and PSDT of the command's flags: neither fused commands nor SGLs. */
-#define VN_FLAGS_REFUSED	(NVME_CMD_FUSE_FIRST | NVME_CMD_FUSE_SECOND | \
-				 NVME_CMD_SGL_ALL)
+/*
+ * FUSE and PSDT of the command's flags: no fused commands; PRPs or an SGL, with
+ * metadata, which no namespace has, in a buffer or another SGL.
+ */
+static bool vn_flags_bad(u8 flags)
+{
+	return flags & (NVME_CMD_FUSE_FIRST | NVME_CMD_FUSE_SECOND) ||
+	       (flags & NVME_CMD_SGL_ALL) == NVME_CMD_SGL_ALL;
+}
 
 /**
  * vn_blk_status - what the guest hears of an error of the block layer
@@ -182,7 +188,7 @@ u16 vn_nvm_prep(struct vn_req *req)
 
 	if (!op->prep)
 		return NVME_SC_INVALID_OPCODE | NVME_STATUS_DNR;
-	if (req->cmd.common.flags & VN_FLAGS_REFUSED)
+	if (unlikely(vn_flags_bad(req->cmd.common.flags)))
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	if (!op->any_ns) {
 		req->ns = vn_ns_get(req->sq->ctrl,

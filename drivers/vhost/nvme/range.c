@@ -88,7 +88,7 @@ u16 vn_dsm_prep(struct vn_req *req)
 	range = kmalloc_array(nr, sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return NVME_SC_INTERNAL;
-	status = vn_prp_copy(req, range, nr * sizeof(*range));
+	status = vn_data_copy(req, range, nr * sizeof(*range));
 	for (i = 0; i < nr && !status; i++)
 		status = vn_check_range(req->ns, le64_to_cpu(range[i].slba),
 					le32_to_cpu(range[i].nlb));

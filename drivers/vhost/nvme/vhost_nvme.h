@@ -73,6 +73,18 @@
 #define VN_MAX_PAGES		(VN_MAX_TRANSFER / VHOST_PAGE_SIZE + 1)
 /* PRP list entries copied at once */
 #define VN_PRP_CHUNK		64
+/* SGL descriptors copied at once */
+#define VN_SGL_CHUNK		64U
+/*
+ * Most SGL descriptors of one command, in all its segments: twice what 1 MiB takes
+ * in pieces of 512 bytes
+ */
+#define VN_MAX_SGL_DESCS	4096
+/*
+ * What Identify Controller's SGLS may have: any alignment and length, bit buckets,
+ * and any MPTR, which nobody looks at
+ */
+#define VN_SGLS			(BIT(0) | BIT(16) | BIT(17) | BIT(19))
 /*
  * Memory is pinned in pieces of this size, so that a table with another border
  * somewhere, as firmware causes it, has little to pin anew
@@ -414,7 +426,7 @@ struct vn_ns {
  * @bio: for Read, Write, Flush
  * @mem: table that was in force, if it is pinned: @bv has its pages; else NULL:
  *	they are pinned for @bv alone
- * @bv: pinned guest memory
+ * @bv: pinned guest memory; without a page where an SGL has a bit bucket
  * @nr_bv: number of entries of @bv
  * @inline_bv: @bv of small commands
  * @bounce: memory that the disk's alignment allows, or NULL
@@ -488,6 +500,7 @@ struct vn_count {
  *	table: @lock
  * @batch: commands being prepared, then issued: @lock
  * @prps: scratch for PRP lists: @lock
+ * @sgls: scratch for SGL segments: @lock
  * @pages: scratch for pinning: @lock
  * @counts: by namespace identifier; written by @thread
  */
@@ -517,6 +530,7 @@ struct vn_worker {
 	unsigned int		mem_puts;
 	struct vn_req		*batch[VN_SQ_BATCH];
 	__le64			prps[VN_PRP_CHUNK];
+	struct nvme_sgl_desc	sgls[VN_SGL_CHUNK];
 	struct page		*pages[VN_MAX_PAGES];
 	struct vn_count		counts[VN_MAX_NSID + 1];
 };
@@ -693,11 +707,16 @@ void vn_worker_stop(struct vn_worker *worker);
 void vn_worker_wake(struct vn_worker *worker);
 
 /* dptr.c */
-u16 vn_prp_copy(struct vn_req *req, void *buf, u32 len);
-u16 vn_data_map(struct vn_req *req, u32 len);
+u16 vn_data_copy(struct vn_req *req, void *buf, u32 len);
+u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len);
+u16 vn_data_map(struct vn_req *req, u32 len, bool dma);
 void vn_data_sync(struct vn_req *req, bool to_guest);
 bool vn_data_all_dirty(const struct vn_req *req);
 void vn_data_unmap_all(struct vn_req *req, bool redirty);
+
+/* sgl.c */
+u16 vn_sgl_map(struct vn_req *req);
+u16 vn_sgl_copy(struct vn_req *req, void *buf, u32 len);
 
 /* nvm.c */
 void vn_nvm_opcodes(u64 opcodes[4]);
@@ -813,6 +832,11 @@ static inline struct vn_pin *vn_region_pin(const struct vn_region *r, u64 uaddr)
 static inline bool vn_req_is_read(const struct vn_req *req)
 {
 	return req->cmd.common.opcode == nvme_cmd_read;
+}
+
+static inline bool vn_req_has_sgl(const struct vn_req *req)
+{
+	return req->cmd.common.flags & NVME_CMD_SGL_ALL;
 }
 
 /**

@@ -426,12 +426,12 @@ TEST_F(cmd, mdts)
 	STATUS(0, flush(b, 1));
 }
 
-/* Bits of the command's first dword that ask for what is not supported */
+/* Fused commands are not supported, nor both kinds of SGLs together. */
 TEST_F(cmd, fuse_and_psdt)
 {
 	struct box *b = &self->box;
 	struct vng *g = &b->g;
-	const uint8_t flags[] = { 0x40, 0x80, 0xc0, 0x01, 0x02, 0x03, 0x41 };
+	const uint8_t flags[] = { 0xc0, 0x01, 0x02, 0x03, 0x41, 0x82, 0xc1 };
 	struct vng_sqe sqe;
 	unsigned int i;
 

@@ -109,3 +109,22 @@ int vng_prp_contig(struct vng *g, struct vng_sqe *sqe, uint64_t gpa,
 	free(page);
 	return ret;
 }
+
+void vng_sgl_set(struct vng_sgl *sgl, unsigned int i, uint8_t type,
+		 uint64_t gpa, uint32_t len)
+{
+	sgl[i] = (struct vng_sgl) {
+		.addr = htole64(gpa),
+		.len = htole32(len),
+		.type = type,
+	};
+}
+
+void vng_sgl_use(struct vng_sqe *sqe, uint8_t type, uint64_t gpa, uint32_t len)
+{
+	struct vng_sgl sgl;
+
+	vng_sgl_set(&sgl, 0, type, gpa, len);
+	memcpy(&sqe->prp1, &sgl, sizeof(sgl));
+	sqe->flags = (sqe->flags & 0x3f) | VNG_PSDT_SGL;
+}

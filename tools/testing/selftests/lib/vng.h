@@ -83,6 +83,25 @@ struct vng_cqe {
 	uint16_t	status;		/* phase in bit 0 */
 };
 
+/* An SGL descriptor: type and sub type in @type */
+struct vng_sgl {
+	uint64_t	addr;
+	uint32_t	len;
+	uint8_t		reserved[3];
+	uint8_t		type;
+};
+
+enum {
+	VNG_SGL_DATA		= 0x00,
+	VNG_SGL_BIT_BUCKET	= 0x10,
+	VNG_SGL_SEGMENT		= 0x20,
+	VNG_SGL_LAST_SEGMENT	= 0x30,
+};
+
+/* PSDT of a command's flags: an SGL; metadata in a buffer, or by another SGL */
+#define VNG_PSDT_SGL		0x40
+#define VNG_PSDT_SGL_META	0x80
+
 /* One range of Dataset Management */
 struct vng_dsm_range {
 	uint32_t	attributes;
@@ -462,6 +481,13 @@ int vng_prp_build(struct vng *g, struct vng_sqe *sqe, struct vng_prp *prp);
 /* The same for a buffer of consecutive pages that starts anywhere. */
 int vng_prp_contig(struct vng *g, struct vng_sqe *sqe, uint64_t gpa,
 		   size_t len);
+
+/* Make descriptor @i of an array in guest memory. */
+void vng_sgl_set(struct vng_sgl *sgl, unsigned int i, uint8_t type,
+		 uint64_t gpa, uint32_t len);
+
+/* The command's data is what one descriptor says: data, or a segment. */
+void vng_sgl_use(struct vng_sqe *sqe, uint8_t type, uint64_t gpa, uint32_t len);
 
 #ifdef __cplusplus
 }
