@@ -105,7 +105,7 @@ u16 vn_compare_prep(struct vn_req *req)
 	u64 len = vn_rw_nlb(req) << req->ns->lba_shift;
 	u16 status;
 
-	if (len > VN_MAX_TRANSFER)
+	if (len > req->sq->ctrl->max_transfer)
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	status = vn_compare_check(req);
 	if (!status)
@@ -117,11 +117,14 @@ u16 vn_compare_prep(struct vn_req *req)
 
 u16 vn_verify_prep(struct vn_req *req)
 {
-	u16 status = vn_compare_check(req);
+	u64 len = vn_rw_nlb(req) << req->ns->lba_shift;
+	u16 status;
 
+	if (len > req->sq->ctrl->max_verify)
+		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
+	status = vn_compare_check(req);
 	if (!status)
-		vn_count(req, VN_READ, 0,
-			 vn_rw_nlb(req) << req->ns->lba_shift);
+		vn_count(req, VN_READ, 0, len);
 	return status;
 }
 

@@ -236,6 +236,9 @@ struct vn_ctrl *vn_ctrl_create(void)
 		kvfree(ctrl);
 		return NULL;
 	}
+	ctrl->max_transfer = VN_MAX_TRANSFER;
+	ctrl->max_verify = U32_MAX;
+	ctrl->batch = VN_SQ_BATCH;
 	kref_init(&ctrl->ref);
 	mutex_init(&ctrl->lock);
 	spin_lock_init(&ctrl->events.lock);
@@ -388,6 +391,29 @@ void vn_ctrl_resume(struct vn_ctrl *ctrl)
 
 	for (i = 0; i < ctrl->nr_workers; i++)
 		mutex_unlock(&ctrl->workers[i]->lock);
+}
+
+/**
+ * vn_ctrl_set - VHOST_NVME_SET_CTRL
+ * @ctrl: controller, locked, with owner
+ * @arg: from userspace
+ *
+ * Return: see the UAPI header.
+ */
+int vn_ctrl_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ctrl *arg)
+{
+	if (arg->flags & ~VHOST_NVME_CTRL_WRITE_THROUGH ||
+	    arg->max_transfer > VN_MAX_TRANSFER ||
+	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
+		return -EINVAL;
+
+	vn_ctrl_pause(ctrl);
+	ctrl->write_through = arg->flags & VHOST_NVME_CTRL_WRITE_THROUGH;
+	ctrl->max_transfer = arg->max_transfer ?: VN_MAX_TRANSFER;
+	ctrl->max_verify = arg->max_verify ?: U32_MAX;
+	ctrl->batch = arg->burst ? min(arg->burst, VN_SQ_BATCH) : VN_SQ_BATCH;
+	vn_ctrl_resume(ctrl);
+	return 0;
 }
 
 /**

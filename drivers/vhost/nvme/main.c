@@ -109,6 +109,7 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 		struct vhost_nvme_poll		poll;
 		struct vhost_nvme_workers	workers;
 		struct vhost_nvme_coalesce	coalesce;
+		struct vhost_nvme_ctrl		ctrl;
 	} u;
 
 	/* Only the commands with a fixed structure of input. */
@@ -146,6 +147,8 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 		return vn_set_poll(ctrl, &u.poll);
 	case VHOST_NVME_SET_WORKERS:
 		return vn_ctrl_set_workers(ctrl, &u.workers);
+	case VHOST_NVME_SET_CTRL:
+		return vn_ctrl_set(ctrl, &u.ctrl);
 	case VHOST_NVME_GET_STATS:
 		return vn_stats_get(ctrl, argp);
 	case VHOST_NVME_SET_COALESCE:

@@ -98,4 +98,11 @@ static inline u16 vn_check_writable(const struct vn_ns *ns)
 			    NVME_SC_SUCCESS;
 }
 
+/* Without a volatile write cache, every Write is one with FUA. */
+static inline void vn_req_write_through(struct vn_req *req)
+{
+	if (req->sq->ctrl->write_through)
+		req->cmd.rw.control |= cpu_to_le16(NVME_RW_FUA);
+}
+
 #endif /* _VN_NVM_H */

@@ -28,6 +28,7 @@ u16 vn_write_zeroes_prep(struct vn_req *req)
 	if (status)
 		return status;
 	req->pos = 0;
+	vn_req_write_through(req);
 	return vn_check_range(req->ns, le64_to_cpu(req->cmd.rw.slba),
 			      vn_rw_nlb(req));
 }
@@ -115,14 +116,18 @@ bool vn_dsm_step(struct vn_req *req)
 	n = vn_step_sectors(start, left, VN_DISCARD_STEP);
 	if (n)
 		err = blkdev_issue_discard(ns->bdev, start, n, GFP_KERNEL);
-	if (err && err != -EOPNOTSUPP) {
-		req->status = vn_errno_status(ns, err, false);
-		return false;
-	}
-	if (n < left) {
+	if (err == -EOPNOTSUPP)
+		err = 0;
+	if (!err && n < left) {
 		req->pos += n;
 		return true;
 	}
 	req->pos = 0;
-	return ++req->range < vn_dsm_ranges(req);
+	if (!err && ++req->range < vn_dsm_ranges(req))
+		return true;
+	/* What the guest reads there now is not to change by a loss of power. */
+	if (!err && READ_ONCE(req->sq->ctrl->write_through))
+		err = blkdev_issue_flush(ns->bdev);
+	req->status = vn_errno_status(ns, err, false);
+	return false;
 }

@@ -174,7 +174,7 @@ u16 vn_rw_prep(struct vn_req *req)
 	u64 len = nlb << ns->lba_shift;
 	u16 status = NVME_SC_SUCCESS;
 
-	if (len > VN_MAX_TRANSFER ||
+	if (len > req->sq->ctrl->max_transfer ||
 	    rw->control & cpu_to_le16(VN_RW_DTYPE))
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	if (!vn_req_is_read(req))
@@ -191,6 +191,7 @@ u16 vn_rw_prep(struct vn_req *req)
 			req->op = &vn_read_fua_op;
 		vn_count(req, VN_READ, 1, len);
 	} else {
+		vn_req_write_through(req);
 		if (req->bounce)
 			vn_data_sync(req, false);
 		vn_count(req, VN_WRITE, 1, len);

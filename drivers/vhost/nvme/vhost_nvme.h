@@ -595,6 +595,11 @@ struct vn_errors {
  * @dbs: shadow doorbells, or no pages
  * @eis: EventIdx
  * @blocking_wq: commands that may wait for the disks of all namespaces
+ * @write_through: what is written is on the medium before the command completes:
+ *	paused workers to change, as the next three
+ * @max_transfer: most bytes of one Read, Write or Compare
+ * @max_verify: most bytes of one Verify
+ * @batch: most commands fetched from one SQ in one pass
  * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
  * @events: see there
  * @errors: see there
@@ -621,6 +626,10 @@ struct vn_ctrl {
 	struct vn_map		dbs;
 	struct vn_map		eis;
 	struct workqueue_struct	*blocking_wq;
+	bool			write_through;
+	u32			max_transfer;
+	u32			max_verify;
+	u32			batch;
 	atomic_long_t		locked_pages;
 	struct vn_events	events;
 	struct vn_errors	errors;
@@ -645,6 +654,7 @@ void vn_ctrl_resume(struct vn_ctrl *ctrl);
 int vn_ctrl_set_owner(struct vn_ctrl *ctrl);
 int vn_ctrl_set_workers(struct vn_ctrl *ctrl,
 			const struct vhost_nvme_workers *arg);
+int vn_ctrl_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ctrl *arg);
 void vn_ctrl_reset(struct vn_ctrl *ctrl);
 void vn_ctrl_owner_died(struct vn_ctrl *ctrl);
 void vn_ctrl_reset_done(struct vn_ctrl *ctrl);

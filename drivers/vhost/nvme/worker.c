@@ -68,7 +68,7 @@ static unsigned int vn_sq_serve(struct vn_sq *sq)
 	n = tail - sq->head;
 	if (tail < sq->head)
 		n += sq->entries;
-	n = vn_cq_credits(sq->cq, min(n, VN_SQ_BATCH));
+	n = vn_cq_credits(sq->cq, min(n, sq->ctrl->batch));
 	if (!n) {
 		if (!sq->waiting)
 			sq->cq->full++;

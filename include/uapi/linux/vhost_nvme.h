@@ -242,6 +242,34 @@ struct vhost_nvme_workers {
 	__u32	reserved;
 };
 
+/*
+ * The volatile write cache is off (Base 5.27.1.4, Set Features 06h): a command
+ * that writes is on the medium before it completes.
+ */
+#define VHOST_NVME_CTRL_WRITE_THROUGH	(1U << 0)
+
+/**
+ * struct vhost_nvme_ctrl - what the controller was told by admin commands, or has
+ *	told in Identify
+ * @flags: VHOST_NVME_CTRL_*
+ * @max_transfer: most bytes of one Read, Write or Compare (Identify's MDTS), no
+ *	more than caps.max_transfer; 0 for that
+ * @max_verify: most bytes of one Verify command (VSL); 0 for no limit
+ * @burst: most commands fetched from one submission queue before it is the next
+ *	one's turn (Base 5.27.1.1, Arbitration Burst), not as a power of two; 0
+ *	for no limit, which is the kernel's own then
+ * @reserved: zero
+ *
+ * All are 0 in the beginning. Longer commands complete with Invalid Field.
+ */
+struct vhost_nvme_ctrl {
+	__u32	flags;
+	__u32	max_transfer;
+	__u32	max_verify;
+	__u32	burst;
+	__u64	reserved[2];
+};
+
 /**
  * struct vhost_nvme_coalesce - interrupt coalescing of a completion queue
  * @cqid: an existing completion queue
@@ -511,6 +539,15 @@ struct vhost_nvme_event {
  * is not complete. ENOMEM, EAGAIN: as for creating a thread.
  */
 #define VHOST_NVME_SET_WORKERS	_IOW(VHOST_VIRTIO, 0xAB, struct vhost_nvme_workers)
+
+/*
+ * VHOST_NVME_SET_CTRL - see struct vhost_nvme_ctrl; holds for commands fetched
+ * later.
+ *
+ * EINVAL: an unknown flag, max_transfer above caps.max_transfer, or a reserved
+ * member is not zero.
+ */
+#define VHOST_NVME_SET_CTRL	_IOW(VHOST_VIRTIO, 0xAC, struct vhost_nvme_ctrl)
 
 /*
  * VHOST_NVME_SET_COALESCE - see struct vhost_nvme_coalesce; applies at once.

@@ -281,6 +281,49 @@ TEST_F(cmd, no_deallocate)
 	EXPECT_EQ(-1, box_check(b, 0, 8 * self->lba, 0));
 }
 
+/* Without a volatile write cache whatever writes is as with FUA. */
+TEST_F(cmd, write_through)
+{
+	struct vng_dsm_range range = { .nlb = htole32(8) };
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct disk cached;
+	long before;
+	int ret;
+
+	ret = disk_create(&cached, 8, b->disk.lba_shift,
+			  "cache_size=1 fua=0 discard=1");
+	if (ret)
+		SKIP(return, "no cache in null_blk: %s", strerror(-ret));
+	OK(vng_set_ns(g, 1, cached.fd, b->disk.lba_shift, 0, 0));
+	before = disk_stat(&cached, 16);
+	OK(vng_set_ctrl(g, VHOST_NVME_CTRL_WRITE_THROUGH, 0, 0, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	EXPECT_EQ(before + 1, disk_stat(&cached, 16)) TH_LOG("Write");
+	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, 1, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_VERIFY, 1, 0, 1, 0));
+	EXPECT_EQ(before + 1, disk_stat(&cached, 16)) TH_LOG("Read, Verify");
+	STATUS(0, write_zeroes(b, 0, 1, 0));
+	EXPECT_LE(before + 2, disk_stat(&cached, 16)) TH_LOG("Write Zeroes");
+	before = disk_stat(&cached, 16);
+	STATUS(0, dsm(b, self->buf, &range, 1, VNG_DSM_AD));
+	EXPECT_EQ(before + 1, disk_stat(&cached, 16)) TH_LOG("Deallocate");
+	/* And with it again */
+	OK(vng_set_ctrl(g, 0, 0, 0, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 1, 0));
+	STATUS(0, write_zeroes(b, 0, 1, 0));
+	STATUS(0, dsm(b, self->buf, &range, 1, VNG_DSM_AD));
+	EXPECT_EQ(before + 1, disk_stat(&cached, 16)) TH_LOG("off");
+	STATUS(0, box_io(b, self->buf, VNG_CMD_VERIFY, 1, 0, 1, VNG_RW_FUA));
+	EXPECT_EQ(before + 2, disk_stat(&cached, 16)) TH_LOG("Verify, FUA");
+	memset(vng_ptr(g, self->buf, 4096), 0, 4096);
+	STATUS(0, box_io(b, self->buf, VNG_CMD_COMPARE, 1, 0, 1, VNG_RW_FUA));
+	EXPECT_EQ(before + 3, disk_stat(&cached, 16)) TH_LOG("Compare, FUA");
+	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
+	disk_destroy(&cached);
+}
+
 /* 256 ranges in one command, in a buffer that is not page aligned */
 TEST_F(cmd, dsm_256)
 {
@@ -424,6 +467,31 @@ TEST_F(cmd, mdts)
 		STATUS(DNR(VNG_SC_INVALID_FIELD),
 		       box_io(b, self->buf, VNG_CMD_READ, 1, 0, 65536 / 8, 0));
 	STATUS(0, flush(b, 1));
+}
+
+/* Less than the kernel can, as Identify says it: MDTS and VSL */
+TEST_F(cmd, lower_limits)
+{
+	const uint8_t op[] = { VNG_CMD_READ, VNG_CMD_WRITE, VNG_CMD_COMPARE };
+	uint32_t max = 65536 / self->lba;
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	unsigned int i;
+
+	memset(vng_ptr(g, self->buf, MIB), 0, MIB);
+	OK(vng_set_ctrl(g, 0, 65536, 2 * 65536, 0));
+	for (i = 0; i < 3; i++) {
+		STATUS(0, box_io(b, self->buf, op[i], 1, 0, max, 0));
+		STATUS(DNR(VNG_SC_INVALID_FIELD),
+		       box_io(b, self->buf, op[i], 1, 0, max + 1, 0));
+	}
+	STATUS(0, box_io(b, self->buf, VNG_CMD_VERIFY, 1, 0, 2 * max, 0));
+	STATUS(DNR(VNG_SC_INVALID_FIELD),
+	       box_io(b, self->buf, VNG_CMD_VERIFY, 1, 0, 2 * max + 1, 0));
+	STATUS(0, write_zeroes(b, 0, 4 * max, 0));
+	OK(vng_set_ctrl(g, 0, 0, 0, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, MIB / self->lba, 0));
+	STATUS(0, box_io(b, self->buf, VNG_CMD_VERIFY, 1, 0, 4 * max, 0));
 }
 
 /* Fused commands are not supported, nor both kinds of SGLs together. */

@@ -23,6 +23,7 @@ static const struct {
 	{ VHOST_NVME_SET_DBBUF,		"SET_DBBUF" },
 	{ VHOST_NVME_DOORBELL,		"DOORBELL" },
 	{ VHOST_NVME_SET_POLL,		"SET_POLL" },
+	{ VHOST_NVME_SET_CTRL,		"SET_CTRL" },
 	{ VHOST_NVME_GET_STATS,		"GET_STATS" },
 };
 
@@ -181,7 +182,8 @@ TEST_F(fresh, caps_values)
 	const struct vhost_nvme_caps *c = &self->g.caps;
 	uint64_t must = 1 << VNG_CMD_FLUSH | 1 << VNG_CMD_WRITE |
 			1 << VNG_CMD_READ | 1 << VNG_CMD_WRITE_ZEROES |
-			1 << VNG_CMD_DSM;
+			1 << VNG_CMD_DSM | 1 << VNG_CMD_COMPARE |
+			1 << VNG_CMD_VERIFY;
 
 	EXPECT_LE(VHOST_NVME_CAPS_SIZE_V1, c->size);
 	EXPECT_LE(1, c->max_queues);
@@ -197,6 +199,9 @@ TEST_F(fresh, caps_values)
 	EXPECT_LE(12, c->max_lba_shift);
 	EXPECT_LE(1, c->max_workers);
 	EXPECT_EQ(must, c->opcodes[0] & must);
+	/* Any alignment; bit buckets */
+	EXPECT_EQ(1, c->sgls & 3);
+	EXPECT_EQ(1 << 16, c->sgls & 1 << 16);
 }
 
 /* The size member of the capabilities works in both directions. */
@@ -393,6 +398,28 @@ TEST_F(owned, set_poll)
 	FAILS(EINVAL, vng_set_poll(g, g->caps.max_poll_us + 1));
 	FAILS(EINVAL, vng_set_poll(g, UINT32_MAX));
 	IOCTL_FAILS(EINVAL, g->fd, VHOST_NVME_SET_POLL, &poll);
+}
+
+/* What admin commands set: limits, and flags that there are not */
+TEST_F(owned, set_ctrl)
+{
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_ctrl ctrl = { .flags = VHOST_NVME_CTRL_WRITE_THROUGH };
+	uint32_t max = g->caps.max_transfer;
+
+	OK(vng_set_ctrl(g, 0, 0, 0, 0));
+	OK(vng_set_ctrl(g, VHOST_NVME_CTRL_WRITE_THROUGH, max, UINT32_MAX, 1));
+	OK(vng_set_ctrl(g, 0, 512, 512, UINT32_MAX));
+	FAILS(EINVAL, vng_set_ctrl(g, 2, 0, 0, 0));
+	FAILS(EINVAL, vng_set_ctrl(g, 1U << 31, 0, 0, 0));
+	FAILS(EINVAL, vng_set_ctrl(g, 0, max + 1, 0, 0));
+	FAILS(EINVAL, vng_set_ctrl(g, 0, UINT32_MAX, 0, 0));
+	IOCTL_OK(g->fd, VHOST_NVME_SET_CTRL, &ctrl);
+	ctrl.reserved[0] = 1;
+	IOCTL_FAILS(EINVAL, g->fd, VHOST_NVME_SET_CTRL, &ctrl);
+	ctrl.reserved[0] = 0;
+	ctrl.reserved[1] = 1ULL << 63;
+	IOCTL_FAILS(EINVAL, g->fd, VHOST_NVME_SET_CTRL, &ctrl);
 }
 
 /* The number of workers, while there is no queue */

@@ -32,6 +32,10 @@ FIXTURE_VARIANT_ADD(prp, pinned) {
 	.page_shift = 12, .lba_shift = 9, .pin = true,
 };
 FIXTURE_VARIANT_ADD(prp, page_8k) { .page_shift = 13, .lba_shift = 9 };
+FIXTURE_VARIANT_ADD(prp, page_16k) { .page_shift = 14, .lba_shift = 9 };
+FIXTURE_VARIANT_ADD(prp, page_32k) {
+	.page_shift = 15, .lba_shift = 9, .pin = true,
+};
 FIXTURE_VARIANT_ADD(prp, page_64k) { .page_shift = 16, .lba_shift = 9 };
 /*
  * Only the namespace has large blocks: null_blk of Linux 6.12, if it has them,

@@ -420,6 +420,77 @@ TEST_F(ring, fairness)
 	EXPECT_GE(256, at);
 }
 
+/* The arbitration burst bounds what is fetched at once. */
+TEST_F(ring, burst)
+{
+	const uint32_t burst[] = { 0, 1, 4, UINT32_MAX };
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_stats before, after;
+	struct vng_cq cq = { 0 };
+	struct vng_sq sq = { 0 };
+	struct vng_cqe cqe;
+	unsigned int i, j;
+	uint64_t passes;
+
+	OK(vng_cq_create(g, &cq, 1, 1024, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &sq, 1, &cq, 1024, VNG_KICK));
+	for (i = 0; i < sizeof(burst) / sizeof(burst[0]); i++) {
+		OK(vng_set_ctrl(g, 0, 0, 0, burst[i]));
+		OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &before));
+		OK(push_reads(&sq, self->buf, 512));
+		OK(vng_sq_ring(&sq));
+		for (j = 0; j < 512; j++)
+			OK(vng_cq_wait(&cq, &cqe));
+		OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &after));
+		passes = after.busy_passes - before.busy_passes;
+		if (burst[i] && burst[i] < 32) {
+			EXPECT_LE(512 / burst[i] - 1, passes);
+		} else {
+			EXPECT_GE(64, passes);
+		}
+	}
+}
+
+FIXTURE(largest) {
+	struct box box;
+};
+
+FIXTURE_SETUP(largest)
+{
+	BOX_SETUP(&self->box, .entries = 65536, .no_irq = true);
+}
+
+FIXTURE_TEARDOWN(largest)
+{
+	box_stop(&self->box);
+}
+
+/* The largest rings, full, for a guest that has no interrupt */
+TEST_F(largest, full_rings)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+	unsigned int i, round;
+
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 1);
+	sqe.prp1 = htole64(vng_alloc(g, 4096, 4096));
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 65535; i++) {
+			sqe.cid = htole16(i);
+			OK(vng_sq_push(&b->sq, &sqe));
+		}
+		FAILS(ENOSPC, vng_sq_push(&b->sq, &sqe));
+		OK(vng_sq_ring(&b->sq));
+		for (i = 0; i < 65535; i++) {
+			OK(vng_cq_wait(&b->cq, &cqe));
+			ASSERT_EQ(0, vng_status(&cqe));
+		}
+		EXPECT_EQ(0, vng_cq_peek(&b->cq, &cqe));
+	}
+}
+
 /*
  * A disk that takes few commands at a time, and those slowly: the others wait
  * in the ring, or for the disk, and none is lost.

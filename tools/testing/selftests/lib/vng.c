@@ -148,6 +148,19 @@ int vng_set_workers(struct vng *g, uint32_t nr)
 	return ret;
 }
 
+int vng_set_ctrl(struct vng *g, uint32_t flags, uint32_t max_transfer,
+		 uint32_t max_verify, uint32_t burst)
+{
+	struct vhost_nvme_ctrl ctrl = {
+		.flags = flags,
+		.max_transfer = max_transfer,
+		.max_verify = max_verify,
+		.burst = burst,
+	};
+
+	return vng_ioctl(g, VHOST_NVME_SET_CTRL, &ctrl, "SET_CTRL");
+}
+
 int vng_reset(struct vng *g)
 {
 	return vng_ioctl(g, VHOST_NVME_RESET, NULL, "RESET");

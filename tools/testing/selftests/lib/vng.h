@@ -332,6 +332,10 @@ int vng_set_features(struct vng *g, uint64_t features);
 
 /* Number of worker threads, before there are queues */
 int vng_set_workers(struct vng *g, uint32_t nr);
+
+/* What admin commands have set; @flags: VHOST_NVME_CTRL_* */
+int vng_set_ctrl(struct vng *g, uint32_t flags, uint32_t max_transfer,
+		 uint32_t max_verify, uint32_t burst);
 int vng_reset(struct vng *g);		/* returns before RESET_DONE */
 int vng_stats(struct vng *g, uint16_t scope, uint16_t id,
 	      struct vhost_nvme_stats *stats);
