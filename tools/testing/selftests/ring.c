@@ -19,7 +19,9 @@ static int run(struct vng_sq *sq, uint64_t buf, unsigned int count)
 	int ret = 0;
 
 	while (state && got < count && !ret) {
-		while (sent < count && vng_sq_room(sq) && !ret) {
+		/* A queue and what it has in flight may be more than all CIDs. */
+		while (sent < count && vng_sq_room(sq) && !ret &&
+		       state[sent & 0xffff] != 1) {
 			vng_cmd_rw(&sqe, VNG_CMD_READ, 1, lba++ % 1024, 1);
 			sqe.prp1 = htole64(buf);
 			sqe.cid = htole16(sent);
@@ -62,6 +64,7 @@ FIXTURE_VARIANT_ADD(wrap, e2) { .entries = 2, .count = 1000 };
 FIXTURE_VARIANT_ADD(wrap, e3) { .entries = 3, .count = 2000 };
 FIXTURE_VARIANT_ADD(wrap, e16) { .entries = 16, .count = 5000 };
 FIXTURE_VARIANT_ADD(wrap, e1024) { .entries = 1024, .count = 10000 };
+FIXTURE_VARIANT_ADD(wrap, e65536) { .entries = 65536, .count = 140000 };
 FIXTURE_VARIANT_ADD(wrap, e2_ioctl) {
 	.entries = 2, .count = 1000, .no_shadow = true,
 };
@@ -302,6 +305,75 @@ TEST_F(ring, two_pairs)
 	}
 	for (i = 0; i < 200; i++)
 		OK(run(&sq[i & 1], self->buf, 10));
+}
+
+#define PAIR_READS	4
+
+/* A Read of each block of the disk's beginning, PAIR_READS by each queue */
+static int push_pairs(struct vng_sq *sq, unsigned int n, uint64_t buf)
+{
+	unsigned int i, block;
+	struct vng_sqe sqe;
+	int ret = 0;
+
+	for (i = 0; i < n && !ret; i++) {
+		for (block = i * PAIR_READS;
+		     block < (i + 1) * PAIR_READS && !ret; block++) {
+			vng_cmd_rw(&sqe, VNG_CMD_READ, 1, block, 1);
+			sqe.prp1 = htole64(buf + block * 512);
+			sqe.cid = htole16(block);
+			ret = vng_sq_push(&sq[i], &sqe);
+		}
+	}
+	for (i = 0; i < n && !ret; i++)
+		ret = vng_sq_ring(&sq[i]);
+	return ret;
+}
+
+/* All queues that there may be have commands in flight at the same time. */
+TEST_F(ring, all_pairs)
+{
+	struct vng *g = &self->box.g;
+	const unsigned int n = g->caps.max_queues;
+	const size_t len = n * PAIR_READS * 512;
+	struct vng_cq *cq = calloc(n, sizeof(*cq));
+	struct vng_sq *sq = calloc(n, sizeof(*sq));
+	char *data = malloc(len);
+	unsigned int i, k, round;
+	struct vng_cqe cqe;
+	uint64_t buf;
+
+	ASSERT_TRUE(cq && sq && data);
+	pattern_fill(data, len, 1);
+	ASSERT_EQ(0, disk_write(&self->box.disk, 0, data, len));
+	buf = vng_alloc(g, len, 4096);
+	ASSERT_NE(0, buf);
+	OK(vng_set_workers(g, 4));
+	for (i = 0; i < n; i++) {
+		cq[i].worker = i % 4;
+		OK(vng_cq_create(g, &cq[i], 1 + i, 8, VNG_IEN | VNG_KICK));
+		OK(vng_sq_create(g, &sq[i], 1 + i, &cq[i], 8, VNG_KICK));
+	}
+	for (round = 0; round < 5; round++) {
+		memset(vng_ptr(g, buf, len), 0, len);
+		OK(push_pairs(sq, n, buf));
+		for (i = 0; i < n; i++) {
+			for (k = 0; k < PAIR_READS; k++) {
+				OK(vng_cq_wait(&cq[i], &cqe));
+				ASSERT_EQ(0, vng_status(&cqe));
+				ASSERT_EQ(i + 1, le16toh(cqe.sqid));
+			}
+			ASSERT_EQ(0, vng_cq_peek(&cq[i], &cqe));
+		}
+		ASSERT_EQ(-1, pattern_check(vng_ptr(g, buf, len), len, 1));
+	}
+	for (i = 0; i < n; i++) {
+		vng_sq_drop(&sq[i]);
+		vng_cq_drop(&cq[i]);
+	}
+	free(cq);
+	free(sq);
+	free(data);
 }
 
 /* Signals that came: waits for the first if there ought to be one. */
