@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 t := tools/testing
 
 .PHONY: modules qemu demo check bench cost lint shell run clean help \
-	tools images selftests fio bench-modules
+	tools images selftests fio driver bench-modules
 
 modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
 	@$t/setup/modules.sh
@@ -23,7 +23,7 @@ qemu: tools          ## build/qemu/qemu-system-x86_64, with qemu-patches/
 demo: run-ready      ## a guest's verified I/O, and figures beside those of other devices
 	@$t/demo.sh
 
-check: selftests fio run-ready ## all tests, and lint
+check: selftests fio driver run-ready ## all tests, and lint
 	@$t/check.sh
 
 bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)
@@ -69,6 +69,10 @@ bench-modules: tools
 
 selftests: tools
 	@$t/setup/selftests.sh
+
+# Programs that drive a controller in the guest by themselves
+driver: tools
+	@$t/setup/driver.sh
 
 # The I/O engine that drives /dev/vhost-nvme, for fio in the host VM
 fio: images

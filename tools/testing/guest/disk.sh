@@ -36,6 +36,20 @@ controller()
 	return 1
 }
 
+# take_function SERIAL: takes that controller's PCI function from its driver, for a
+# program in /bench/driver
+take_function()
+{
+	local ctrl function
+
+	ctrl=$(controller "$1") &&
+		function=$(readlink -f "/sys/class/nvme/${ctrl##*/}/device") &&
+		function=${function##*/} &&
+		echo "$function" >/sys/bus/pci/drivers/nvme/unbind &&
+		echo 8 >/proc/sys/vm/nr_hugepages &&
+		echo "$function"
+}
+
 # Interrupts of all disks so far
 device_irqs()
 {

@@ -31,6 +31,9 @@ make_payload()
 	if [ -d "$BUILD/selftests" ]; then
 		cp -rL "$BUILD/selftests" "$p/selftests"
 	fi
+	if [ -d "$BUILD/driver" ]; then
+		cp -r "$BUILD/driver" "$p/driver"
+	fi
 	if [ -d "$BUILD/fio" ]; then
 		cp -r "$BUILD/fio" "$p/fio"
 	fi

@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""differences.py GROUP OFF ON: what differs between two outputs of
+guest/compare.sh, of vhost=off and of vhost=on, in the items of one group. Fails
+if any item does that ALLOWED does not name."""
+
+import re
+import sys
+
+# Patterns for names of items that may differ, by the reason
+ALLOWED = {
+    "CAP.TO: a reset waits for the host's disk": [
+        r"registers\.cap\.to",
+    ],
+    "Data Transfer Error where there is no memory; PCI reads nothing there": [
+        r"io\.prp\.[48]k\..*(without memory|registers|the end of all)",
+        r"io\.sgl\.psdt[12]\..*no memory",
+    ],
+    "PRP Offset Invalid for bits that hw/nvme does not look at": [
+        r"io\.prp\.[48]k\.(prp1 a (byte|word) in|list not at a qword)",
+    ],
+}
+
+
+def read(path, group):
+    """The values of each name, in a list"""
+    items = {}
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            name, _, value = line.rstrip("\n").rpartition(":")
+            if name.startswith(group + "."):
+                items.setdefault(name.strip(), []).append(value.strip())
+    return items
+
+
+def reason(name):
+    """Why this item may differ, or None"""
+    for why, patterns in ALLOWED.items():
+        if any(re.fullmatch(p, name) for p in patterns):
+            return why
+    return None
+
+
+def main():
+    group, off, on = sys.argv[1:]
+    off, on = read(off, group), read(on, group)
+    bad, allowed = 0, {}
+    # In the order in which they were asked for
+    for name in dict.fromkeys([*off, *on]):
+        if off.get(name) == on.get(name):
+            continue
+        why = reason(name)
+        if why:
+            allowed[why] = allowed.get(why, 0) + 1
+            continue
+        bad += 1
+        print(f"{name}: {', '.join(off.get(name, ['nothing']))} with off, "
+              f"{', '.join(on.get(name, ['nothing']))} with on")
+    for why, n in allowed.items():
+        print(f"{n} may differ: {why}")
+    print(f"{len(off)} items, {bad} differ")
+    sys.exit(1 if bad or not off else 0)
+
+
+main()
