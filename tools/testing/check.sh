@@ -44,6 +44,8 @@ in_vm selftests 1800 "selftests in the host VM, without a guest" \
 in_vm fio 900 "the fio engine in the host VM, without a guest" \
 	"bash /bench/host/test-fio"
 in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
+in_vm tools 1200 "file systems and disk tools in guests" \
+	"bash /bench/host/test-tools"
 in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"
 in_vm kill 2400 "SIGKILL to QEMU under load" "bash /bench/host/test-kill 20"

@@ -12,6 +12,9 @@
 
 packages=busybox-static,mount,kmod,procps,psmisc,util-linux,e2fsprogs,xfsprogs
 packages+=,fio,nvme-cli,python3-minimal,iproute2,strace
+# What a guest does with disks, and what boots from one
+packages+=,btrfs-progs,hdparm,smartmontools
+packages+=,fdisk,dosfstools,mtools,grub-pc-bin,grub-efi-amd64-bin,ovmf
 
 make_root()
 {
@@ -23,6 +26,7 @@ make_root()
 	as_root mmdebstrap --mode=root --variant=apt --include="$packages" \
 		--aptopt='APT::Sandbox::User "root"' \
 		--dpkgopt=path-exclude=/usr/share/{doc,man,locale}/* \
+		--dpkgopt=path-exclude=/usr/share/OVMF/*secboot* \
 		"$CODENAME" "$root" - < <(grep '^deb ' "$APT_DIR/sources.list" |
 			grep -v backports)
 	as_root rm -rf "$root"/var/lib/apt/lists "$root"/var/cache/apt
