@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # build/qemu/qemu-system-x86_64: the distribution's QEMU 10.0 with qemu-patches/
-# applied. Source and objects stay in the cache; a changed patch only rebuilds
-# what it touches. With the argument 'source', nothing is built.
+# and the fixes in tools/testing/qemu applied. Source and objects stay in the
+# cache; a changed patch only rebuilds what it touches. With the argument 'source',
+# nothing is built.
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -25,7 +26,7 @@ pin=$CACHE/qemu-source
 work=$CACHE/qemu
 out=$BUILD/qemu
 shopt -s nullglob
-patches=("$TOP"/qemu-patches/*.patch)
+patches=("$TOP"/qemu-patches/*.patch "$TESTING"/qemu/*.patch)
 
 g()
 {
