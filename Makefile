@@ -10,8 +10,8 @@ export KDIR CMD TIMEOUT VM QUICK
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 
-.PHONY: modules qemu demo check bench cost lint shell run clean help \
-	tools images selftests fio driver bench-modules
+.PHONY: modules qemu demo check check-full bench cost lint shell run clean \
+	help tools images selftests fio driver bench-modules
 
 modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
 	@$t/setup/modules.sh
@@ -25,6 +25,9 @@ demo: run-ready      ## a guest's verified I/O, and figures beside those of othe
 
 check: selftests fio driver run-ready ## all tests, and lint
 	@$t/check.sh
+
+check-full: selftests fio driver run-ready ## the same, with 50 restarts, 100 kills
+	@FULL=1 $t/check.sh
 
 bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)
 	@$t/setup/tools.sh gnuplot-nox
@@ -47,9 +50,9 @@ clean:               ## removes build/ (not the cache)
 	rm -rf build
 
 help:                ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1 \2/p' $(MAKEFILE_LIST) | \
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \2/p' $(MAKEFILE_LIST) | \
 		while read -r make target text; do \
-			printf '%s %-8s %s\n' "$$make" "$$target" "$$text"; \
+			printf '%s %-10s %s\n' "$$make" "$$target" "$$text"; \
 		done
 
 # What the targets above are made of.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # All tests, and lint. Every part writes KTAP to build/check/; the last line is
-# the sum.
+# the sum. FULL=1: what takes long, too.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -12,6 +12,11 @@
 out=$BUILD/check
 rm -rf "$out"
 mkdir -p "$out"
+
+restarts=5 kills=20
+if [ -n "${FULL:-}" ]; then
+	restarts=50 kills=100
+fi
 
 # part NAME TEXT COMMAND...
 part()
@@ -46,9 +51,12 @@ in_vm fio 900 "the fio engine in the host VM, without a guest" \
 in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
 in_vm tools 1200 "file systems and disk tools in guests" \
 	"bash /bench/host/test-tools"
+in_vm boot $((900 + 40 * restarts)) "firmware boots guests from the disk" \
+	"bash /bench/host/test-boot $restarts"
 in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"
-in_vm kill 2400 "SIGKILL to QEMU under load" "bash /bench/host/test-kill 20"
+in_vm kill $((400 + 100 * kills)) "SIGKILL to QEMU under load" \
+	"bash /bench/host/test-kill $kills"
 in_vm disks 1200 "every kind of disk, under the module and under a guest" \
 	"bash /bench/host/test-disks"
 part lint "lint" "$TESTING/lint.sh"
