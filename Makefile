@@ -26,7 +26,7 @@ demo: run-ready      ## a guest's verified I/O, and figures beside those of othe
 check: selftests fio driver run-ready ## all tests, and lint
 	@$t/check.sh
 
-check-full: selftests fio driver run-ready ## the same, with 50 restarts, 100 kills
+check-full: selftests fio driver run-ready ## the same, with long loops
 	@FULL=1 $t/check.sh
 
 bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)

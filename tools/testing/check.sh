@@ -13,9 +13,9 @@ out=$BUILD/check
 rm -rf "$out"
 mkdir -p "$out"
 
-restarts=5 kills=20
+restarts=5 kills=20 plugs=10 namespaces=32
 if [ -n "${FULL:-}" ]; then
-	restarts=50 kills=100
+	restarts=50 kills=100 plugs=100 namespaces=256
 fi
 
 # part NAME TEXT COMMAND...
@@ -59,6 +59,10 @@ in_vm kill $((400 + 100 * kills)) "SIGKILL to QEMU under load" \
 	"bash /bench/host/test-kill $kills"
 in_vm disks 1200 "every kind of disk, under the module and under a guest" \
 	"bash /bench/host/test-disks"
+in_vm hotplug $((1200 + plugs * 30)) "controllers and memory that come and go" \
+	"bash /bench/host/test-hotplug $plugs"
+in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
+	"bash /bench/host/test-queues $namespaces"
 part lint "lint" "$TESTING/lint.sh"
 
 say "all parts are done; logs are in $BUILD/run, results in $out"

@@ -15,6 +15,8 @@ packages+=,fio,nvme-cli,python3-minimal,iproute2,strace
 # What a guest does with disks, and what boots from one
 packages+=,btrfs-progs,hdparm,smartmontools
 packages+=,fdisk,dosfstools,mtools,grub-pc-bin,grub-efi-amd64-bin,ovmf
+# Resets behind a driver's back
+packages+=,pciutils,kexec-tools
 
 make_root()
 {
