@@ -2,12 +2,12 @@
 /*
  * compare FUNCTION: asks the controller of that PCI function for all it can tell,
  * sends it good and bad commands, and prints a line "name: value" for each answer.
- * Two controllers that are the same to a guest print the same. Namespace 1 is
- * overwritten.
+ * Two controllers that are the same to a guest print the same. Namespaces 1 and 2
+ * are overwritten; 4 is one that cannot be written.
  *
  * A value is the status, as in the completion queue entry without its phase bit,
  * and dword 0 if it is not zero. What came in a buffer follows under the same
- * name: each dword that is not zero, by its offset in bytes.
+ * name: each byte that is not zero, by its offset.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,10 +21,14 @@
 
 static struct ctrl c;
 static struct queue io;
-static uint64_t ns_size;	/* in logical blocks */
+
+/* The namespace that is being used; its size is in logical blocks. */
+static uint32_t ns;
+static uint64_t ns_size;
 static unsigned int lba_size;
 static char item[128];
 
+/* Reset; an admin queue, and an I/O queue without interrupts */
 static int begin(void);
 
 __attribute__((format(printf, 1, 2)))
@@ -49,14 +53,14 @@ static void value(const char *fmt, ...)
 	putchar('\n');
 }
 
-static void dwords(const void *buf, size_t len)
+static void bytes(const void *buf, size_t len)
 {
-	const uint32_t *p = buf;
+	const uint8_t *p = buf;
 	size_t i;
 
-	for (i = 0; i < len / 4; i++)
+	for (i = 0; i < len; i++)
 		if (p[i])
-			printf("%s+%zu: %08x\n", item, 4 * i, le32toh(p[i]));
+			printf("%s+%zu: %02x\n", item, i, p[i]);
 }
 
 /* FNV-1a: enough to tell contents apart */
@@ -104,12 +108,12 @@ static int admin_in(struct sqe *sqe)
 	prp_build(&c, sqe, buf, PAGE);
 	status = run(&c.admin, sqe);
 	if (!status)
-		dwords(buf, PAGE);
+		bytes(buf, PAGE);
 	c.used = mark;
 	return status;
 }
 
-static const uint32_t nsids[] = { 0, 1, 2, 3, 0xfffffffe, 0xffffffff };
+static const uint32_t nsids[] = { 0, 1, 2, 3, 4, 0xfffffffe, 0xffffffff };
 
 #define FOR_EACH(p, array) \
 	for (p = (array); p < (array) + sizeof(array) / sizeof((array)[0]); p++)
@@ -406,6 +410,27 @@ static void queue_command(const char *what, uint8_t opcode, uint64_t prp1,
 	run(&c.admin, &sqe);
 }
 
+/* A command in SQ 2, of 16 entries at @ring, which completes in @io's CQ */
+static void second_queue(uint64_t ring)
+{
+	struct queue sq = { .id = 2, .entries = 16 };
+	struct sqe flush = { .opcode = IO_FLUSH, .nsid = htole32(1) };
+	struct cqe cqe;
+	unsigned int i;
+
+	for (i = 0; i < NR_HUGE_PAGES; i++)
+		if (ring - c.addr[i] < HUGE_PAGE)
+			sq.sq = (void *)(c.mem + i * HUGE_PAGE + ring - c.addr[i]);
+	queue_push(&sq, &flush);
+	queue_ring(&c, &sq);
+	name("queues.sq 2 on cq 1");
+	if (queue_wait(&c, &io, &cqe, c.timeout_ms))
+		value("no completion");
+	else
+		value("%04x of sq %u, head %u", cqe_status(&cqe),
+		      le16toh(cqe.sqid), le16toh(cqe.sqhd));
+}
+
 /* Creation and deletion, right and wrong; @io has identifier 1. */
 static void queues(void)
 {
@@ -437,6 +462,7 @@ static void queues(void)
 		      1 | 1 << 16);
 	queue_command("sq of each priority", ADMIN_CREATE_SQ, ring, 2 | size,
 		      1 | 3 << 1 | 1 << 16);
+	second_queue(ring);
 	queue_command("delete that sq", ADMIN_DELETE_SQ, 0, 2, 0);
 	queue_command("delete it again", ADMIN_DELETE_SQ, 0, 2, 0);
 	queue_command("delete sq 0", ADMIN_DELETE_SQ, 0, 0, 0);
@@ -513,7 +539,7 @@ static void *io_command(struct sqe *sqe, const struct op *op)
 
 	memset(sqe, 0, sizeof(*sqe));
 	sqe->opcode = op->opcode;
-	sqe->nsid = htole32(1);
+	sqe->nsid = htole32(ns);
 	prp_build(&c, sqe, buf, NLB * lba_size);
 	if (op->blocks) {
 		set_blocks(sqe, SLBA, NLB);
@@ -527,6 +553,21 @@ static void *io_command(struct sqe *sqe, const struct op *op)
 	return buf;
 }
 
+static void io_plain(const char *what)
+{
+	const struct op *op;
+	struct sqe sqe;
+
+	FOR_EACH(op, ops) {
+		size_t mark = c.used;
+
+		io_command(&sqe, op);
+		name("io%u.%s.%s", ns, op->name, what);
+		run(&io, &sqe);
+		c.used = mark;
+	}
+}
+
 static void io_opcodes(void)
 {
 	unsigned int opcode;
@@ -537,7 +578,7 @@ static void io_opcodes(void)
 		struct op op = { .opcode = opcode };
 
 		io_command(&sqe, &op);
-		name("io.opcode%02x.zero", opcode);
+		name("io%u.opcode%02x.zero", ns, opcode);
 		run(&io, &sqe);
 		sqe.cdw2 = 0xffffffff;
 		sqe.cdw3 = 0xffffffff;
@@ -547,7 +588,7 @@ static void io_opcodes(void)
 		sqe.cdw13 = 0xffffffff;
 		sqe.cdw14 = 0xffffffff;
 		sqe.cdw15 = 0xffffffff;
-		name("io.opcode%02x.ones", opcode);
+		name("io%u.opcode%02x.ones", ns, opcode);
 		run(&io, &sqe);
 		c.used = mark;
 	}
@@ -565,12 +606,12 @@ static void io_nsids(void)
 
 		io_command(&sqe, op);
 		FOR_EACH(nsid, nsids) {
-			name("io.%s.nsid%x", op->name, *nsid);
+			name("io%u.%s.nsid%x", ns, op->name, *nsid);
 			sqe.nsid = htole32(*nsid);
 			run(&io, &sqe);
 		}
 		FOR_EACH(nsid, more) {
-			name("io.%s.nsid%x", op->name, *nsid);
+			name("io%u.%s.nsid%x", ns, op->name, *nsid);
 			sqe.nsid = htole32(*nsid);
 			run(&io, &sqe);
 		}
@@ -591,21 +632,21 @@ static void io_bits(void)
 		for (bit = 0; bit < 8; bit++) {
 			io_command(&sqe, op);
 			sqe.flags = 1 << bit;
-			name("io.%s.flags%02x", op->name, 1 << bit);
+			name("io%u.%s.flags%02x", ns, op->name, 1 << bit);
 			run(&io, &sqe);
 			c.used = mark;
 		}
 		for (bit = 16; bit < 32; bit++) {
 			io_command(&sqe, op);
 			sqe.cdw12 |= htole32(1U << bit);
-			name("io.%s.cdw12 bit %u", op->name, bit);
+			name("io%u.%s.cdw12 bit %u", ns, op->name, bit);
 			run(&io, &sqe);
 			c.used = mark;
 		}
 #define DWORD(member)							\
 		io_command(&sqe, op);					\
 		sqe.member = 0xa5a5a5a5;				\
-		name("io.%s." #member, op->name);			\
+		name("io%u.%s." #member, ns, op->name);		\
 		run(&io, &sqe);						\
 		c.used = mark
 		DWORD(cdw2);
@@ -636,7 +677,7 @@ static void fused(const char *what, unsigned int first, unsigned int second,
 	queue_push(&io, &sqe[1]);
 	queue_ring(&c, &io);
 	for (i = 0; i < 2; i++) {
-		name("io.fused.%s.%u", what, i);
+		name("io%u.fused.%s.%u", ns, what, i);
 		if (queue_wait(&c, &io, &cqe, c.timeout_ms)) {
 			value("no completion");
 			begin();
@@ -681,7 +722,7 @@ static void io_ranges(uint32_t max)
 				prp_build(&c, &sqe, buf, nlb * lba_size);
 			}
 			set_blocks(&sqe, ranges[i].slba, nlb);
-			name("io.%s.blocks %llx+%x", op->name,
+			name("io%u.%s.blocks %llx+%x", ns, op->name,
 			     (unsigned long long)ranges[i].slba, nlb);
 			run(&io, &sqe);
 			c.used = mark;
@@ -729,7 +770,7 @@ static void io_prps(void)
 		for (i = 0; i < sizeof(prps) / sizeof(prps[0]); i++) {
 			struct sqe sqe = {
 				.opcode = IO_READ,
-				.nsid = htole32(1),
+				.nsid = htole32(ns),
 				.prp1 = htole64(prps[i].prp1),
 				.prp2 = htole64(prps[i].prp2),
 			};
@@ -740,7 +781,7 @@ static void io_prps(void)
 			/* Two or three pages */
 			set_blocks(&sqe, SLBA,
 				   (large ? 2 * PAGE : PAGE) / lba_size);
-			name("io.prp.%s.%s", large ? "8k" : "4k", prps[i].name);
+			name("io%u.prp.%s.%s", ns, large ? "8k" : "4k", prps[i].name);
 			run(&io, &sqe);
 		}
 	}
@@ -799,14 +840,14 @@ static void io_sgls(void)
 			struct sqe sqe = {
 				.opcode = IO_READ,
 				.flags = psdt << 6,
-				.nsid = htole32(1),
+				.nsid = htole32(ns),
 				.prp1 = htole64(sgls[i].addr),
 				.prp2 = htole64(sgls[i].rest),
 			};
 
 			memcpy(segment, sgls[i].segment, sizeof(sgls[i].segment));
 			set_blocks(&sqe, SLBA, NLB);
-			name("io.sgl.psdt%u.%s", psdt, sgls[i].name);
+			name("io%u.sgl.psdt%u.%s", ns, psdt, sgls[i].name);
 			run(&io, &sqe);
 		}
 	}
@@ -825,7 +866,7 @@ static void dsm(const char *what, unsigned int nr, uint32_t attributes,
 		set_range(buf + 16 * i, nlb, slba + (uint64_t)i * nlb);
 	sqe.cdw10 = htole32(nr - 1);
 	sqe.cdw11 = htole32(attributes);
-	name("io.dsm.%s", what);
+	name("io%u.dsm.%s", ns, what);
 	run(&io, &sqe);
 	c.used = mark;
 }
@@ -871,7 +912,7 @@ static void copy(const char *what, unsigned int nr, uint32_t cdw12, uint64_t sdl
 	sqe.cdw10 = htole32(sdlba);
 	sqe.cdw11 = htole32(sdlba >> 32);
 	sqe.cdw12 = htole32((nr - 1) | cdw12);
-	name("io.copy.%s", what);
+	name("io%u.copy.%s", ns, what);
 	run(&io, &sqe);
 	c.used = mark;
 }
@@ -914,9 +955,9 @@ static void on_disk(const char *what, uint64_t slba, uint32_t nlb)
 	buf = dma_alloc(&c, nlb * lba_size, PAGE);
 	prp_build(&c, &sqe, buf, nlb * lba_size);
 	set_blocks(&sqe, slba, nlb);
-	name("data.%s.read", what);
+	name("data%u.%s.read", ns, what);
 	run(&io, &sqe);
-	name("data.%s.is", what);
+	name("data%u.%s.is", ns, what);
 	value("%08x", hash(buf, nlb * lba_size));
 	c.used = mark;
 }
@@ -936,7 +977,7 @@ static void data_command(const char *what, const struct op *op, uint64_t slba,
 		buf[i] = seed ? seed + i * 2654435761U : 0;
 	set_blocks(&sqe, slba, nlb);
 	sqe.cdw12 |= htole32(cdw12);
-	name("data.%s", what);
+	name("data%u.%s", ns, what);
 	run(&io, &sqe);
 	c.used = mark;
 }
@@ -1104,7 +1145,7 @@ static void read_namespace(const char *what)
 {
 	struct sqe sqe = {
 		.opcode = ADMIN_IDENTIFY,
-		.nsid = htole32(1),
+		.nsid = htole32(ns),
 	};
 	size_t mark = c.used;
 	uint8_t *id = dma_alloc(&c, PAGE, PAGE);
@@ -1114,7 +1155,7 @@ static void read_namespace(const char *what)
 		exit(1);
 	ns_size = le64toh(*(uint64_t *)id);
 	lba_size = 1 << id[128 + 4 * (id[26] & 15) + 2];
-	name("namespace.%s", what);
+	name("namespace.%u.%s", ns, what);
 	value("%llu blocks of %u bytes", (unsigned long long)ns_size, lba_size);
 	c.used = mark;
 }
@@ -1199,7 +1240,44 @@ static void bad_enables(void)
 	}
 }
 
-/* Reset; an admin queue, and an I/O queue without interrupts */
+/* Pages of all sizes, and data that begins anywhere in one */
+static void page_sizes(void)
+{
+	static const unsigned int offsets[] = { 0, 4, 512, 4096, 8188 };
+	const unsigned int *offset;
+	size_t page;
+
+	for (page = PAGE; page <= 16 * PAGE; page *= 2) {
+		c.page = page;
+		name("pages.%zu.enable", page);
+		value("%d CSTS %x", begin(), reg32(&c, REG_CSTS));
+		FOR_EACH(offset, offsets) {
+			size_t len = 4 * page, mark = c.used;
+			uint8_t *out = dma_alloc(&c, len + page, page) + *offset % page;
+			uint8_t *in = dma_alloc(&c, len + page, page) + *offset % page;
+			struct sqe sqe;
+			unsigned int i;
+
+			for (i = 0; i < len; i++)
+				out[i] = i * 7 + i / 251 + *offset;
+			io_command(&sqe, &ops[1]);
+			set_blocks(&sqe, SLBA, len / lba_size);
+			prp_build(&c, &sqe, out, len);
+			name("pages.%zu.write from %u", page, *offset);
+			run(&io, &sqe);
+			sqe.opcode = IO_READ;
+			prp_build(&c, &sqe, in, len);
+			name("pages.%zu.read to %u", page, *offset);
+			run(&io, &sqe);
+			name("pages.%zu.data at %u", page, *offset);
+			value("%s", memcmp(in, out, len) ? "differs" : "is the same");
+			c.used = mark;
+		}
+	}
+	c.page = PAGE;
+	begin();
+}
+
 static int begin(void)
 {
 	return ctrl_disable(&c) ?: ctrl_enable(&c, 32) ?:
@@ -1208,8 +1286,6 @@ static int begin(void)
 
 int main(int argc, char **argv)
 {
-	uint32_t max;
-
 	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
 	if (argc != 2 || ctrl_open(&c, argv[1]))
 		return 2;
@@ -1218,10 +1294,6 @@ int main(int argc, char **argv)
 			reg32(&c, REG_CSTS));
 		return 1;
 	}
-	read_namespace("first");
-	/* The largest transfer that MDTS allows, of the device's default */
-	max = (1 << 20) / lba_size;
-
 	registers();
 	identify();
 	features();
@@ -1229,21 +1301,33 @@ int main(int argc, char **argv)
 	queues();
 	admin();
 	admin_prps();
-	io_opcodes();
 	begin();
-	io_nsids();
-	io_bits();
-	fused("pair", 1, 2, NLB);
-	fused("pair of two sizes", 1, 2, NLB - 1);
-	fused("two first halves", 1, 1, NLB);
-	fused("two second halves", 2, 2, NLB);
-	io_ranges(max);
-	io_prps();
-	io_sgls();
-	io_dsm();
-	io_copy();
-	data();
+	for (ns = 1; ns <= 2; ns++) {
+		read_namespace("first");
+		io_plain("plain");
+		io_opcodes();
+		io_nsids();
+		io_bits();
+		fused("pair", 1, 2, NLB);
+		fused("pair of two sizes", 1, 2, NLB - 1);
+		fused("two first halves", 1, 1, NLB);
+		fused("two second halves", 2, 2, NLB);
+		/* The largest transfer that the device's default of MDTS allows */
+		io_ranges((1 << 20) / lba_size);
+		io_prps();
+		io_sgls();
+		io_dsm();
+		io_copy();
+		data();
+	}
+	ns = 4;
+	read_namespace("first");
+	io_plain("read-only");
+	dsm("read-only, no attribute", 1, 0, 64, 8);
+	ns = 1;
+	read_namespace("again");
 	smart_counts();
+	page_sizes();
 	set_features();
 	event_requests();
 	doorbells();

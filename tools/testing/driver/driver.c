@@ -118,6 +118,7 @@ int ctrl_open(struct ctrl *c, const char *name)
 
 	memset(c, 0, sizeof(*c));
 	c->timeout_ms = 20000;
+	c->page = PAGE;
 	c->config = open_file(name, "config");
 	if (c->config < 0)
 		return c->config;
@@ -165,17 +166,19 @@ static void queue_init(struct ctrl *c, struct queue *q, uint16_t id,
 	q->id = id;
 	q->entries = entries;
 	q->phase = 1;
-	q->sq = dma_alloc(c, entries * sizeof(*q->sq), PAGE);
-	q->cq = dma_alloc(c, entries * sizeof(*q->cq), PAGE);
+	q->sq = dma_alloc(c, entries * sizeof(*q->sq), c->page);
+	q->cq = dma_alloc(c, entries * sizeof(*q->cq), c->page);
 }
 
 int ctrl_enable(struct ctrl *c, uint32_t entries)
 {
+	uint32_t mps = __builtin_ctzl(c->page) - 12;
+
 	queue_init(c, &c->admin, 0, entries);
 	set_reg32(c, REG_AQA, (entries - 1) | (entries - 1) << 16);
 	set_reg64(c, REG_ASQ, dma_addr(c, c->admin.sq));
 	set_reg64(c, REG_ACQ, dma_addr(c, c->admin.cq));
-	set_reg32(c, REG_CC, CC_ENTRY_SIZES | CC_EN);
+	set_reg32(c, REG_CC, CC_ENTRY_SIZES | mps << 7 | CC_EN);
 	return ctrl_wait(c, CSTS_RDY | CSTS_CFS, CSTS_RDY);
 }
 
@@ -209,25 +212,25 @@ uint64_t dma_addr(struct ctrl *c, const void *p)
 void prp_build(struct ctrl *c, struct sqe *sqe, const void *buf, size_t len)
 {
 	uint64_t addr = dma_addr(c, buf);
-	uint64_t next = (addr | (PAGE - 1)) + 1;
+	uint64_t next = (addr | (c->page - 1)) + 1;
 	uint64_t end = addr + len;
+	unsigned int i, nr = c->page / 8;
 	uint64_t *list;
-	unsigned int i;
 
 	sqe->prp1 = htole64(addr);
 	sqe->prp2 = 0;
 	if (end <= next)
 		return;
-	if (end <= next + PAGE) {
+	if (end <= next + c->page) {
 		sqe->prp2 = htole64(next);
 		return;
 	}
 	/* Room for 2 MiB in one list of two pages */
-	list = dma_alloc(c, 2 * PAGE, PAGE);
+	list = dma_alloc(c, 2 * c->page, c->page);
 	sqe->prp2 = htole64(dma_addr(c, list));
-	for (i = 0; next < end; next += PAGE) {
-		if (i == PAGE / 8 - 1 && next + PAGE < end) {
-			list[i] = htole64(dma_addr(c, list + PAGE / 8));
+	for (i = 0; next < end; next += c->page) {
+		if (i == nr - 1 && next + c->page < end) {
+			list[i] = htole64(dma_addr(c, list + nr));
 			i++;
 		}
 		list[i++] = htole64(next);

@@ -127,6 +127,8 @@ struct queue {
  * @mem: NR_HUGE_PAGES huge pages
  * @addr: their physical addresses
  * @used: bytes taken from @mem
+ * @page: size of the controller's memory pages, 4096 unless changed before
+ *	ctrl_enable()
  * @admin: the admin queue
  * @timeout_ms: limit of every wait
  */
@@ -137,6 +139,7 @@ struct ctrl {
 	uint8_t			*mem;
 	uint64_t		addr[NR_HUGE_PAGES];
 	size_t			used;
+	size_t			page;
 	struct queue		admin;
 	unsigned int		timeout_ms;
 };
@@ -158,7 +161,7 @@ int ctrl_wait(struct ctrl *c, uint32_t mask, uint32_t value);
 /* CC.EN = 0, wait for RDY = 0, forget all memory */
 int ctrl_disable(struct ctrl *c);
 
-/* Admin queue of @entries, CC.EN = 1, wait for RDY = 1 */
+/* Admin queue of @entries, CC.MPS, CC.EN = 1, wait for RDY = 1 */
 int ctrl_enable(struct ctrl *c, uint32_t entries);
 
 /* CC.SHN, wait for SHST */

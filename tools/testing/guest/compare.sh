@@ -3,7 +3,8 @@
 #
 # compare.sh SERIAL: all that a guest can see of that controller, a line
 # "name: value" for each item; first through Linux's driver and the nvme tool,
-# then with a driver of our own in its place. Namespace 1 is overwritten.
+# then with a driver of our own in its place. Namespaces 1 and 2 are overwritten, 4
+# is one that cannot be written.
 
 set -eu
 # shellcheck source=disk.sh
@@ -27,7 +28,7 @@ for f in model firmware_rev queue_count sqsize cntrltype state \
 	subsysnqn; do
 	echo "linux.$f: $(cat "$sysfs/$f")"
 done
-for nsid in 1 2; do
+for nsid in 1 2 4; do
 	disk=$(disk "$1" $nsid)
 	name=${disk##*/}
 	for f in size ro nsid wwid queue/*; do

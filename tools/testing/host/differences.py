@@ -12,12 +12,36 @@ ALLOWED = {
     "CAP.TO: a reset waits for the host's disk": [
         r"registers\.cap\.to",
     ],
+    "metadata is not served, so there are fewer LBA formats": [
+        r"identify\.cns(00|11)\.nsid.\.csi.\+(25|26|27|28|29|12[89]|1[345]\d)",
+        r"cli\.id-ns\d\.(nlbaf|flbas|mc|dpc|LBA Format.*)",
+        r"(format|namespace\.1|data1)\.lbaf [1-7].*",
+    ],
+    "I/O management is of flexible data placement, which is not served": [
+        r"io\d\.management .*",
+        r"io\d\.opcode(12|1d)\..*",
+        r"logs\.05\..*\+(1096|1140)",
+    ],
+    "a read-only namespace says so; hw/nvme's fails to write": [
+        r"linux\.ns4\.ro",
+        r"cli\.id-ns4\.nsattr",
+        r"identify\.cns(00|08|11|1f)\.nsid4\.csi.\+\d+",
+        r"io4\..*read-only.*",
+        r"io[12]\.(write|write zeroes|copy)\.nsid4",
+    ],
     "Data Transfer Error where there is no memory; PCI reads nothing there": [
-        r"io\.prp\.[48]k\..*(without memory|registers|the end of all)",
-        r"io\.sgl\.psdt[12]\..*no memory",
+        r"io\d\.prp\.[48]k\..*(without memory|registers|the end of all)",
+        r"io\d\.sgl\.psdt[12]\..*no memory",
+    ],
+    "SGL: bit buckets, segments that only lead on, and a status for each mistake": [
+        r"io\d\.sgl\.psdt[12]\.(data block, subtype .|keyed|type 9|vendor)",
+        r"io\d\.sgl\.psdt[12]\.(.*bit bucket|segment|segment loop)",
+    ],
+    "Deallocate behind the end is out of range; hw/nvme leaves it out": [
+        r"io\d\.dsm\.(.*behind the end|one too many|4 Gi blocks|far.*)",
     ],
     "PRP Offset Invalid for bits that hw/nvme does not look at": [
-        r"io\.prp\.[48]k\.(prp1 a (byte|word) in|list not at a qword)",
+        r"io\d\.prp\.[48]k\.(prp1 a (byte|word) in|list not at a qword)",
     ],
 }
 
