@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Commands that read the disk for themselves: Compare, Verify. They do so in
+ * Commands that read the disk for themselves: Compare, Verify, Copy. They do so in
  * steps, through a buffer that exists as long as a step.
  */
 
@@ -157,4 +157,155 @@ bool vn_compare_step(struct vn_req *req)
 	vn_buf_free(buf);
 	req->pos += len;
 	return !req->status && len < left;
+}
+
+/*
+ * Copy (NVM 1.0, 3.2.2)
+ */
+
+/* Copy Descriptor Format 0 */
+struct vn_copy_range {
+	__le64	reserved0;
+	__le64	slba;
+	__le16	nlb;
+	u8	reserved18[14];
+};
+
+/**
+ * struct vn_copy - parameters and progress of a Copy command
+ * @dlba: where the present range goes
+ * @nr: number of ranges
+ * @ranges: them
+ */
+struct vn_copy {
+	u64			dlba;
+	unsigned int		nr;
+	struct vn_copy_range	ranges[] __counted_by(nr);
+};
+
+static u64 vn_copy_nlb(const struct vn_copy_range *range)
+{
+	return le16_to_cpu(range->nlb) + 1ULL;
+}
+
+/* All of it, before anything is written */
+static u16 vn_copy_check(const struct vn_ns *ns, const struct vn_copy *copy)
+{
+	const struct vn_copy_range *range;
+	u64 nlb = 0;
+	unsigned int i;
+	u16 status;
+
+	for (i = 0; i < copy->nr; i++)
+		nlb += vn_copy_nlb(&copy->ranges[i]);
+	if (nlb > ns->mcl)
+		return NVME_SC_CMD_SIZE_LIM_EXCEEDED | NVME_STATUS_DNR;
+	for (i = 0; i < copy->nr; i++) {
+		range = &copy->ranges[i];
+		if (vn_copy_nlb(range) > ns->mssrl)
+			return NVME_SC_CMD_SIZE_LIM_EXCEEDED | NVME_STATUS_DNR;
+		status = vn_check_range(ns, le64_to_cpu(range->slba),
+					vn_copy_nlb(range));
+		if (status)
+			return status;
+	}
+	return vn_check_range(ns, copy->dlba, nlb);
+}
+
+u16 vn_copy_prep(struct vn_req *req)
+{
+	struct nvme_rw_command *rw = &req->cmd.rw;
+	/* Number of Ranges, 0's based, and Descriptor Format */
+	unsigned int nr = (le16_to_cpu(rw->length) & 0xff) + 1, i;
+	unsigned int format = le16_to_cpu(rw->length) >> 8 & 0xf;
+	struct vn_ns *ns = req->ns;
+	struct vn_copy *copy;
+	u64 nlb = 0;
+	u16 status;
+
+	if (!(BIT(format) & VN_COPY_FORMATS) ||
+	    rw->control & cpu_to_le16(VN_RW_DTYPE))
+		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
+	status = vn_check_writable(ns);
+	if (status)
+		return status;
+	if (nr > ns->msrc + 1)
+		return NVME_SC_CMD_SIZE_LIM_EXCEEDED | NVME_STATUS_DNR;
+
+	copy = kmalloc(struct_size(copy, ranges, nr), GFP_KERNEL_ACCOUNT);
+	if (!copy)
+		return NVME_SC_INTERNAL;
+	copy->nr = nr;
+	copy->dlba = le64_to_cpu(rw->slba);
+	status = vn_data_copy(req, copy->ranges, nr * sizeof(*copy->ranges));
+	if (!status)
+		status = vn_copy_check(ns, copy);
+	if (status) {
+		kfree(copy);
+		return status;
+	}
+
+	for (i = 0; i < nr; i++)
+		nlb += vn_copy_nlb(&copy->ranges[i]);
+	vn_count(req, VN_READ, 0, nlb << ns->lba_shift);
+	vn_count(req, VN_WRITE, 0, nlb << ns->lba_shift);
+	vn_req_write_through(req);
+	req->data = copy;
+	req->pos = 0;
+	return NVME_SC_SUCCESS;
+}
+
+static u16 vn_copy_data(struct vn_ns *ns, sector_t from, sector_t to, u32 len)
+{
+	struct vn_buf *buf = vn_buf_alloc(len);
+	bool read = true;
+	int err;
+
+	if (!buf)
+		return NVME_SC_INTERNAL;
+	err = vn_buf_rw(buf, ns, from, len, REQ_OP_READ | REQ_SYNC);
+	if (!err) {
+		read = false;
+		err = vn_buf_rw(buf, ns, to, len, REQ_OP_WRITE | REQ_SYNC);
+	}
+	vn_buf_free(buf);
+	return vn_errno_status(ns, err, read);
+}
+
+/*
+ * One range after the other, and each as if it was read as a whole before it is
+ * written: if its steps would overtake themselves, from its end. Dword 0 tells the
+ * lowest range that was not copied, if that is not all of them.
+ */
+bool vn_copy_step(struct vn_req *req)
+{
+	struct vn_copy *copy = req->data;
+	const struct vn_copy_range *range = &copy->ranges[req->result];
+	u64 slba = le64_to_cpu(range->slba), nlb = vn_copy_nlb(range);
+	struct vn_ns *ns = req->ns;
+	u64 left = (nlb << ns->lba_shift) - req->pos;
+	u32 len = min_t(u64, left, VN_COPY_STEP);
+	u64 off = req->pos;
+	int err;
+
+	if (copy->dlba > slba && copy->dlba < slba + nlb)
+		off = left - len;
+	req->status = vn_copy_data(ns, vn_sector(ns, slba) +
+				   (off >> SECTOR_SHIFT),
+				   vn_sector(ns, copy->dlba) +
+				   (off >> SECTOR_SHIFT), len);
+	if (req->status)
+		return false;
+	req->pos += len;
+	if (len < left)
+		return true;
+
+	copy->dlba += nlb;
+	req->pos = 0;
+	if (++req->result < copy->nr)
+		return true;
+	err = vn_rw_fua(req) ? blkdev_issue_flush(ns->bdev) : 0;
+	req->status = vn_errno_status(ns, err, false);
+	req->result = 0;
+	return false;
 }

@@ -68,7 +68,9 @@ static long vn_get_caps(void __user *arg)
 		.max_lba_shift	 = VN_MAX_LBA_SHIFT,
 		.max_workers	 = VN_MAX_WORKERS,
 		.max_errors	 = VN_MAX_ERRORS,
+		.max_copy_ranges = VN_MAX_COPY_RANGES,
 		.sgls		 = VN_SGLS,
+		.copy_formats	 = VN_COPY_FORMATS,
 	};
 	u32 size;
 

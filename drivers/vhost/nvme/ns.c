@@ -78,6 +78,9 @@ static struct vn_ns *vn_ns_create(struct vn_ctrl *ctrl,
 	ns->nlb = arg->nlb ?: bdev_nr_bytes(ns->bdev) >> arg->lba_shift;
 	ns->rdonly = arg->flags & VHOST_NVME_NS_RDONLY;
 	ns->nodealloc = arg->flags & VHOST_NVME_NS_NODEALLOC;
+	ns->mcl = arg->mcl;
+	ns->mssrl = arg->mssrl;
+	ns->msrc = arg->msrc;
 	refcount_set(&ns->ref, 1);
 	INIT_WORK(&ns->free_work, vn_ns_free_work);
 
@@ -137,11 +140,12 @@ int vn_ns_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ns *arg)
 	if (!arg->nsid || arg->nsid > VN_MAX_NSID ||
 	    arg->flags & ~VN_NS_FLAGS ||
 	    memchr_inv(arg->reserved8, 0, sizeof(arg->reserved8)) ||
-	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
+	    arg->reserved2 || arg->reserved)
 		return -EINVAL;
 
 	if (arg->fd == -1) {
-		if (arg->flags || arg->lba_shift || arg->nlb)
+		if (arg->flags || arg->lba_shift || arg->nlb || arg->mcl ||
+		    arg->mssrl || arg->msrc)
 			return -EINVAL;
 		vn_ns_remove(ctrl, arg->nsid);
 		return 0;

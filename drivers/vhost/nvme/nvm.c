@@ -151,6 +151,11 @@ static const struct vn_op vn_ops[256] = {
 		.step		= vn_compare_step,
 		.blocking	= true,
 	},
+	[VN_CMD_COPY] = {
+		.prep		= vn_copy_prep,
+		.step		= vn_copy_step,
+		.blocking	= true,
+	},
 };
 
 /**
@@ -178,6 +183,7 @@ u16 vn_nvm_prep(struct vn_req *req)
 	const struct vn_op *op = &vn_ops[req->cmd.common.opcode];
 
 	req->ns = NULL;
+	req->result = 0;
 	req->op = op;
 	req->bv = NULL;
 	req->nr_bv = 0;

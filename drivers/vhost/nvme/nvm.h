@@ -8,6 +8,12 @@
 
 #include "vhost_nvme.h"
 
+/* Not in <linux/nvme.h> of all kernels */
+#define VN_CMD_COPY	0x19
+
+/* Directive type of the control field of commands with data; none is supported */
+#define VN_RW_DTYPE	(0xf << 4)
+
 /**
  * struct vn_op - an NVM command
  * @prep: validate and copy everything; runs in the worker and may fault on
@@ -49,6 +55,8 @@ bool vn_dsm_step(struct vn_req *req);
 u16 vn_compare_prep(struct vn_req *req);
 u16 vn_verify_prep(struct vn_req *req);
 bool vn_compare_step(struct vn_req *req);
+u16 vn_copy_prep(struct vn_req *req);
+bool vn_copy_step(struct vn_req *req);
 
 static inline u16 vn_errno_status(const struct vn_ns *ns, int err, bool read)
 {

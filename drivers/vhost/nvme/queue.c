@@ -88,6 +88,7 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req, bool own)
 		struct nvme_completion	cqe;
 		u32			dw[4];
 	} new = {
+		.cqe.result.u32	= cpu_to_le32(req->result),
 		.cqe.sq_head	= cpu_to_le16(READ_ONCE(sq->head)),
 		.cqe.sq_id	= cpu_to_le16(sq->sqid),
 		.cqe.command_id	= req->cmd.common.command_id,

@@ -9,9 +9,6 @@
 
 #include "nvm.h"
 
-/* Directive type of Read's and Write's control field; none is supported. */
-#define VN_RW_DTYPE		(0xf << 4)
-
 static void vn_redirty_work(struct work_struct *work)
 {
 	struct vn_req *req = container_of(work, struct vn_req, work);

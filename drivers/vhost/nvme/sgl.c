@@ -10,8 +10,9 @@
 #include "vhost_nvme.h"
 
 /* Type and sub type of a descriptor: the latter is 0, an address. */
+#define VN_SGL_FMT_BIT_BUCKET	0x01
 #define VN_SGL_DATA		(NVME_SGL_FMT_DATA_DESC << 4)
-#define VN_SGL_BIT_BUCKET	(1 << 4)
+#define VN_SGL_BIT_BUCKET	(VN_SGL_FMT_BIT_BUCKET << 4)
 #define VN_SGL_SEGMENT		(NVME_SGL_FMT_SEG_DESC << 4)
 #define VN_SGL_LAST_SEGMENT	(NVME_SGL_FMT_LAST_SEG_DESC << 4)
 

@@ -48,6 +48,7 @@
 #define VN_MAX_TRANSFER		SZ_1M
 #define VN_MAX_MEM_REGIONS	512
 #define VN_MAX_DSM_RANGES	256
+#define VN_MAX_COPY_RANGES	256
 #define VN_MAX_POLL_US		1000000
 /* Most of a field of 8 bits, in units of 100 us */
 #define VN_MAX_COALESCE_US	25500
@@ -80,6 +81,8 @@
  * in pieces of 512 bytes
  */
 #define VN_MAX_SGL_DESCS	4096
+/* Identify Controller's OCFS: descriptor format 0, from one namespace to itself */
+#define VN_COPY_FORMATS		BIT(0)
 /*
  * What Identify Controller's SGLS may have: any alignment and length, bit buckets,
  * and any MPTR, which nobody looks at
@@ -398,6 +401,9 @@ struct vn_sq {
  * @lba_shift: LBA size
  * @rdonly: writes are refused
  * @nodealloc: Deallocate has no effect
+ * @mcl: most LBAs of one Copy command
+ * @mssrl: most LBAs of one source range of it
+ * @msrc: most source ranges of it, 0's based
  * @blocking_wq: commands that may wait for @bdev, and so for no other disk
  * @free_work: closes it after the last reference
  */
@@ -411,6 +417,9 @@ struct vn_ns {
 	u8			lba_shift;
 	bool			rdonly;
 	bool			nodealloc;
+	u32			mcl;
+	u16			mssrl;
+	u8			msrc;
 	struct workqueue_struct	*blocking_wq;
 	struct work_struct	free_work;
 };
@@ -422,6 +431,7 @@ struct vn_ns {
  * @ns: namespace, or NULL before it is known to exist
  * @cmd: private copy of the SQE; the guest's is never read again
  * @status: NVMe status field without the phase tag
+ * @result: dword 0 of the completion
  * @op: how to execute it
  * @bio: for Read, Write, Flush
  * @mem: table that was in force, if it is pinned: @bv has its pages; else NULL:
@@ -443,6 +453,7 @@ struct vn_req {
 	struct vn_ns		*ns;
 	struct nvme_command	cmd;
 	u16			status;
+	u32			result;
 	const struct vn_op	*op;
 	struct bio		bio;
 	struct vn_mem		*mem;

@@ -124,7 +124,14 @@ struct vhost_nvme_caps {
  *	block size
  * @reserved8: zero
  * @nlb: size in LBAs, no more than the device has; 0 for the whole device
+ * @mcl: most LBAs of one Copy command (NVM 4.1.5.1, Identify Namespace's MCL)
+ * @mssrl: most LBAs of one source range of it (MSSRL)
+ * @msrc: most source ranges of it, 0's based (MSRC)
+ * @reserved2: zero
  * @reserved: zero
+ *
+ * A Copy command beyond mcl, mssrl or msrc completes with Command Size Limit
+ * Exceeded; with all of them 0, that is every one.
  */
 struct vhost_nvme_ns {
 	__u32	nsid;
@@ -133,7 +140,11 @@ struct vhost_nvme_ns {
 	__u8	lba_shift;
 	__u8	reserved8[3];
 	__u64	nlb;
-	__u64	reserved[2];
+	__u32	mcl;
+	__u16	mssrl;
+	__u8	msrc;
+	__u8	reserved2;
+	__u64	reserved;
 };
 
 /**
@@ -466,7 +477,8 @@ struct vhost_nvme_event {
  * Takes the queue identifier as argument. When it returns, no further command
  * is fetched. EVENT_SQ_DELETED follows as soon as no command of the queue can
  * touch guest memory or the completion queue any more, and the identifier is
- * free then. Commands in flight finish and post their completions before it.
+ * free then. Commands in flight finish, or end with Command Aborted due to SQ
+ * Deletion if they take long, and post their completions before it.
  *
  * ENOENT: no such queue. EALREADY: it is being deleted.
  */

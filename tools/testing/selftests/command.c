@@ -217,9 +217,22 @@ TEST_F(cmd, write_zeroes)
 	STATUS(0, write_zeroes(b, last, MIB / self->lba, VNG_WZ_DEAC));
 	EXPECT_EQ(-1, box_check(b, last, MIB, 0));
 
-	/* The highest number of blocks is not limited by MDTS. */
-	if (self->nlb >= 65536)
-		STATUS(0, write_zeroes(b, 0, 65536, 0));
+}
+
+/* The highest number of blocks, which is not limited by MDTS, takes two steps. */
+TEST_F(cmd, long_write_zeroes)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint32_t nlb = self->nlb < 65537 ? self->nlb - 1 : 65536;
+	uint64_t end = 1 + nlb - MIB / self->lba;
+
+	ASSERT_EQ(0, box_fill(b, 0, MIB, 1));
+	ASSERT_EQ(0, box_fill(b, end, MIB, 2));
+	STATUS(0, write_zeroes(b, 1, nlb, 0));
+	EXPECT_EQ(-1, box_check(b, 1, MIB, 0));
+	EXPECT_EQ(-1, box_check(b, end, MIB, 0));
+	EXPECT_EQ(0, box_check(b, 0, self->lba, 0)) TH_LOG("not its own");
 }
 
 static int dsm(struct box *b, uint64_t buf, const struct vng_dsm_range *range,
@@ -348,6 +361,44 @@ TEST_F(cmd, dsm_256)
 		wrong += zero != !(i & 1);
 	}
 	EXPECT_EQ(0, wrong);
+	free(p);
+}
+
+/* Ranges that are so long that they take several steps */
+TEST_F(cmd, dsm_long)
+{
+	const uint64_t gib = 1 << 30, size = 3 * gib;
+	const uint64_t spot[] = { 0, MIB, gib - MIB, gib, 2 * gib - MIB,
+				  2 * gib, size - MIB };
+	struct vng_dsm_range range[2] = {
+		{ .slba = htole64(1),
+		  .nlb = htole32((gib + 2 * MIB) / self->lba - 1) },
+		{ .slba = htole64((gib + 2 * MIB) / self->lba),
+		  .nlb = htole32((size - gib - 2 * MIB) / self->lba) },
+	};
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	char *p = malloc(MIB);
+	struct disk large;
+	unsigned int i;
+
+	ASSERT_NE(NULL, p);
+	ASSERT_EQ(0, disk_create(&large, size / MIB, b->disk.lba_shift,
+				 "discard=1"));
+	pattern_fill(p, MIB, 1);
+	for (i = 0; i < sizeof(spot) / sizeof(spot[0]); i++)
+		ASSERT_EQ(0, disk_write(&large, spot[i], p, MIB));
+	OK(vng_set_ns(g, 1, large.fd, b->disk.lba_shift, 0, 0));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
+	STATUS(0, dsm(b, self->buf, range, 2, VNG_DSM_AD));
+	for (i = 0; i < sizeof(spot) / sizeof(spot[0]); i++) {
+		ASSERT_EQ(0, disk_read(&large, spot[i], p, MIB));
+		EXPECT_EQ(i ? -1 : 0, mem_check(p, 0, MIB)) TH_LOG("%u", i);
+		EXPECT_EQ(-1, mem_check(p + self->lba, 0, MIB - self->lba));
+	}
+	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
+	disk_destroy(&large);
 	free(p);
 }
 

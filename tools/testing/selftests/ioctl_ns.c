@@ -101,11 +101,12 @@ TEST_F(ns, reserved)
 		FAILS(EINVAL, set_ns(g, &self->arg));
 		self->arg.reserved8[i] = 0;
 	}
-	for (i = 0; i < 2; i++) {
-		self->arg.reserved[i] = 1ULL << 63;
-		FAILS(EINVAL, set_ns(g, &self->arg));
-		self->arg.reserved[i] = 0;
-	}
+	self->arg.reserved2 = 1;
+	FAILS(EINVAL, set_ns(g, &self->arg));
+	self->arg.reserved2 = 0;
+	self->arg.reserved = 1ULL << 63;
+	FAILS(EINVAL, set_ns(g, &self->arg));
+	self->arg.reserved = 0;
 	EXPECT_EQ(NO_NS, probe(&self->box, 2)) TH_LOG("%s", vng_msg(g));
 	OK(set_ns(g, &self->arg));
 	OK(probe(&self->box, 2));

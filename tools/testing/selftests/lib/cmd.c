@@ -42,6 +42,13 @@ void vng_cmd_dsm(struct vng_sqe *sqe, uint32_t nsid, unsigned int nr,
 	sqe->cdw11 = htole32(attributes);
 }
 
+void vng_cmd_copy(struct vng_sqe *sqe, uint32_t nsid, uint64_t dlba,
+		  unsigned int nr, uint32_t cdw12_flags)
+{
+	vng_cmd_rw(sqe, VNG_CMD_COPY, nsid, dlba, 1);
+	sqe->cdw12 = htole32(((nr - 1) & 0xff) | cdw12_flags);
+}
+
 /*
  * A list from @page[0] on. Only the last slot of a page can lead to the next
  * page of the list, and only if more than one entry is left for it.

@@ -125,6 +125,21 @@ int vng_set_ns(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
 	return vng_ioctl(g, VHOST_NVME_SET_NS, &ns, "SET_NS");
 }
 
+int vng_set_ns_copy(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
+		    uint32_t mcl, uint16_t mssrl, uint8_t msrc)
+{
+	struct vhost_nvme_ns ns = {
+		.nsid = nsid,
+		.fd = fd,
+		.lba_shift = lba_shift,
+		.mcl = mcl,
+		.mssrl = mssrl,
+		.msrc = msrc,
+	};
+
+	return vng_ioctl(g, VHOST_NVME_SET_NS, &ns, "SET_NS");
+}
+
 int vng_set_poll(struct vng *g, uint32_t poll_us)
 {
 	struct vhost_nvme_poll poll = { .poll_us = poll_us, .irq_us = poll_us };

@@ -120,6 +120,14 @@ enum {
 	VNG_CMD_COPY		= 0x19,
 };
 
+/* One source range of Copy, descriptor format 0 */
+struct vng_copy_range {
+	uint64_t	reserved0;
+	uint64_t	slba;
+	uint16_t	nlb;		/* 0's based */
+	uint8_t		reserved18[14];
+};
+
 /* Command dword 12 of Read, Write and Write Zeroes */
 #define VNG_RW_LR		(1U << 31)	/* limited retry */
 #define VNG_RW_FUA		(1U << 30)
@@ -324,6 +332,10 @@ int vng_set_owner(struct vng *g);
 int vng_set_ns(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
 	       uint64_t nlb, uint32_t flags);
 
+/* The same, writable as a whole, with limits of Copy (@msrc is 0's based) */
+int vng_set_ns_copy(struct vng *g, uint32_t nsid, int fd, unsigned int lba_shift,
+		    uint32_t mcl, uint16_t mssrl, uint8_t msrc);
+
 /* Polling limit; interrupts may be kept back as long. */
 int vng_set_poll(struct vng *g, uint32_t poll_us);
 
@@ -461,6 +473,10 @@ void vng_cmd_write_zeroes(struct vng_sqe *sqe, uint32_t nsid, uint64_t slba,
 /* Dataset Management; the @nr ranges (1 to 256) are what the PRPs lead to. */
 void vng_cmd_dsm(struct vng_sqe *sqe, uint32_t nsid, unsigned int nr,
 		 uint32_t attributes);
+
+/* Copy to @dlba; the @nr source ranges (1 to 256) are what the PRPs lead to. */
+void vng_cmd_copy(struct vng_sqe *sqe, uint32_t nsid, uint64_t dlba,
+		  unsigned int nr, uint32_t cdw12_flags);
 
 /**
  * struct vng_prp - the shape of a data buffer
