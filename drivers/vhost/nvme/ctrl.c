@@ -38,6 +38,9 @@ void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id)
 	case VHOST_NVME_EVENT_NS_REMOVED:
 		__set_bit(id, ev->ns_removed);
 		break;
+	case VHOST_NVME_EVENT_NS_GONE:
+		__set_bit(id, ev->ns_gone);
+		break;
 	case VHOST_NVME_EVENT_RESET_DONE:
 		ev->reset_done = true;
 		break;
@@ -92,6 +95,8 @@ bool vn_event_take(struct vn_ctrl *ctrl, struct vhost_nvme_event *event)
 				   VHOST_NVME_EVENT_RESET_DONE, event) ||
 		vn_event_take_bit(ev->ns_removed, VN_MAX_NSID + 1,
 				  VHOST_NVME_EVENT_NS_REMOVED, event) ||
+		vn_event_take_bit(ev->ns_gone, VN_MAX_NSID + 1,
+				  VHOST_NVME_EVENT_NS_GONE, event) ||
 		vn_event_take_bit(ev->sq_error, VN_MAX_QUEUES + 1,
 				  VHOST_NVME_EVENT_SQ_ERROR, event) ||
 		vn_event_take_bit(ev->cq_error, VN_MAX_QUEUES + 1,
@@ -116,9 +121,46 @@ bool vn_event_pending(struct vn_ctrl *ctrl)
 		  !bitmap_empty(ev->sq_error, VN_MAX_QUEUES + 1) ||
 		  !bitmap_empty(ev->cq_error, VN_MAX_QUEUES + 1) ||
 		  !bitmap_empty(ev->ns_removed, VN_MAX_NSID + 1) ||
+		  !bitmap_empty(ev->ns_gone, VN_MAX_NSID + 1) ||
 		  ev->reset_done || ev->worker_died;
 	spin_unlock_irq(&ev->lock);
 	return pending;
+}
+
+/**
+ * vn_event_ns_gone - a command has found that the disk is no more
+ * @ns: namespace
+ *
+ * Context: any.
+ */
+void vn_event_ns_gone(struct vn_ns *ns)
+{
+	struct vn_events *ev = &ns->ctrl->events;
+	unsigned long flags;
+	bool first;
+
+	spin_lock_irqsave(&ev->lock, flags);
+	first = !ns->gone;
+	ns->gone = true;
+	if (first)
+		__set_bit(ns->nsid, ev->ns_gone);
+	spin_unlock_irqrestore(&ev->lock, flags);
+	if (first)
+		wake_up_poll(&ev->wait, EPOLLIN);
+}
+
+/**
+ * vn_event_ns_forget - the identifier is no longer of this namespace
+ * @ns: namespace
+ */
+void vn_event_ns_forget(struct vn_ns *ns)
+{
+	struct vn_events *ev = &ns->ctrl->events;
+
+	spin_lock_irq(&ev->lock);
+	ns->gone = true;
+	__clear_bit(ns->nsid, ev->ns_gone);
+	spin_unlock_irq(&ev->lock);
 }
 
 /**

@@ -111,6 +111,8 @@ static void vn_ns_swap(struct vn_ctrl *ctrl, u32 nsid, struct vn_ns *ns)
 	vn_ctrl_pause(ctrl);
 	old = ctrl->ns[nsid];
 	ctrl->ns[nsid] = ns;
+	if (old)
+		vn_event_ns_forget(old);
 	vn_ctrl_resume(ctrl);
 	if (old)
 		vn_ns_put(old);

@@ -27,13 +27,19 @@ static bool vn_flags_bad(u8 flags)
  * @status: the error, or BLK_STS_OK
  * @read: the disk was being read
  *
- * NVM 1.0, 2.2 and Base 2.0, 3.3.3.2.1; DNR where trying again cannot help.
+ * NVM 1.0, 2.2 and Base 2.0, 3.3.3.2.1; DNR where trying again cannot help. That
+ * the disk has gone is no path related error: the guest must not look for another
+ * path to it.
  *
  * Context: any.
  * Return: NVMe status.
  */
-u16 vn_blk_status(const struct vn_ns *ns, blk_status_t status, bool read)
+u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read)
 {
+	if (status && test_bit(GD_DEAD, &ns->bdev->bd_disk->state)) {
+		vn_event_ns_gone(ns);
+		return NVME_SC_INTERNAL | NVME_STATUS_DNR;
+	}
 	switch (status) {
 	case BLK_STS_OK:
 		return NVME_SC_SUCCESS;

@@ -37,7 +37,7 @@ struct vn_op {
 };
 
 /* nvm.c */
-u16 vn_blk_status(const struct vn_ns *ns, blk_status_t status, bool read);
+u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read);
 void vn_req_defer(struct vn_req *req);
 
 /* rw.c */
@@ -58,7 +58,7 @@ bool vn_compare_step(struct vn_req *req);
 u16 vn_copy_prep(struct vn_req *req);
 bool vn_copy_step(struct vn_req *req);
 
-static inline u16 vn_errno_status(const struct vn_ns *ns, int err, bool read)
+static inline u16 vn_errno_status(struct vn_ns *ns, int err, bool read)
 {
 	return vn_blk_status(ns, errno_to_blk_status(err), read);
 }

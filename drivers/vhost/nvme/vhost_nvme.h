@@ -401,6 +401,7 @@ struct vn_sq {
  * @lba_shift: LBA size
  * @rdonly: writes are refused
  * @nodealloc: Deallocate has no effect
+ * @gone: no (further) event that the disk is gone: ctrl->events.lock
  * @mcl: most LBAs of one Copy command
  * @mssrl: most LBAs of one source range of it
  * @msrc: most source ranges of it, 0's based
@@ -417,6 +418,7 @@ struct vn_ns {
 	u8			lba_shift;
 	bool			rdonly;
 	bool			nodealloc;
+	bool			gone;
 	u32			mcl;
 	u16			mssrl;
 	u8			msrc;
@@ -554,6 +556,7 @@ struct vn_worker {
  * @sq_error: by queue identifier
  * @cq_error: by queue identifier
  * @ns_removed: by namespace identifier
+ * @ns_gone: by namespace identifier
  * @reset_done: nothing of a reset is left to do
  * @worker_died: a worker was killed
  */
@@ -564,6 +567,7 @@ struct vn_events {
 	DECLARE_BITMAP(sq_error, VN_MAX_QUEUES + 1);
 	DECLARE_BITMAP(cq_error, VN_MAX_QUEUES + 1);
 	DECLARE_BITMAP(ns_removed, VN_MAX_NSID + 1);
+	DECLARE_BITMAP(ns_gone, VN_MAX_NSID + 1);
 	bool			reset_done;
 	bool			worker_died;
 };
@@ -670,6 +674,8 @@ void vn_ctrl_reset(struct vn_ctrl *ctrl);
 void vn_ctrl_owner_died(struct vn_ctrl *ctrl);
 void vn_ctrl_reset_done(struct vn_ctrl *ctrl);
 void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id);
+void vn_event_ns_gone(struct vn_ns *ns);
+void vn_event_ns_forget(struct vn_ns *ns);
 void vn_event_forget_errors(struct vn_ctrl *ctrl, u16 sqid, u16 cqid);
 bool vn_event_pending(struct vn_ctrl *ctrl);
 bool vn_event_take(struct vn_ctrl *ctrl, struct vhost_nvme_event *ev);

@@ -418,6 +418,11 @@ struct vhost_nvme_stats {
  * namespaces go as with RESET and SET_NS; no new queue can be created.
  */
 #define VHOST_NVME_EVENT_WORKER_DIED	6
+/*
+ * id: the disk of a namespace has been removed from the host. The namespace stays
+ * until SET_NS removes it, and commands to it fail.
+ */
+#define VHOST_NVME_EVENT_NS_GONE	7
 
 /**
  * struct vhost_nvme_event - what read(2) returns

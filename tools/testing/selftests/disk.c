@@ -140,6 +140,19 @@ void disk_destroy(struct disk *d)
 	d->name[0] = '\0';
 }
 
+int disk_power_off(struct disk *d)
+{
+	return disk_attr_num(d, "power", 0);
+}
+
+int disk_remove(struct disk *d)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), NULLB "/%s", d->name);
+	return rmdir(path) ? -errno : 0;
+}
+
 static int disk_io(struct disk *d, uint64_t off, void *buf, size_t len,
 		   bool write)
 {

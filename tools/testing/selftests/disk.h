@@ -39,6 +39,10 @@ int disk_open(struct disk *d, const char *path, unsigned int lba_shift);
 /* Close; what disk_create() made disappears. */
 void disk_destroy(struct disk *d);
 
+/* The disk goes, while files of it are open; off, it can still be destroyed. */
+int disk_power_off(struct disk *d);
+int disk_remove(struct disk *d);
+
 /* Read or write the disk beside the module; whole blocks, any buffer. */
 int disk_read(struct disk *d, uint64_t off, void *buf, size_t len);
 int disk_write(struct disk *d, uint64_t off, const void *buf, size_t len);

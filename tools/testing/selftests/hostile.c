@@ -205,7 +205,7 @@ TEST_F(hostile, reset_after_errors)
  */
 TEST_F(hostile, random_commands)
 {
-	static const uint8_t op[] = { 0, 1, 2, 8, 9 };
+	static const uint8_t op[] = { 0, 1, 2, 5, 8, 9, 12, 25 };
 	unsigned int i, n, sent, rounds = 300 * test_scale();
 	struct vng *g = &self->box.g;
 	uint64_t *buf = vng_ptr(g, self->buf, 65536);
@@ -314,6 +314,121 @@ TEST_F(hostile, changing_list)
 	EXPECT_EQ(i, seen[0] + seen[1] + seen[2])
 		TH_LOG("status %#x %s", sc, vng_msg(g));
 	EXPECT_EQ(-1, mem_check(guard + 4 * 4096, 0xa5, 4096));
+}
+
+/* So with an SGL whose descriptor is data, a segment, or of no type */
+TEST_F(hostile, changing_sgl)
+{
+	struct vng *g = &self->box.g;
+	uint64_t data = vng_alloc(g, 4 * 4096, 4096);
+	uint64_t seg = vng_alloc(g, 4096, 4096);
+	char *guard = vng_ptr(g, data, 4 * 4096);
+	unsigned int i, good = 0, bad = 0;
+	struct vng_sgl *sgl;
+	struct flipper f;
+	struct vng_sqe sqe;
+	pthread_t thread;
+	int sc = 0;
+
+	ASSERT_NE(0, seg);
+	sgl = vng_ptr(g, seg, 4096);
+	vng_sgl_set(sgl, 0, VNG_SGL_DATA, data, 4096);
+	vng_sgl_set(sgl, 1, VNG_SGL_DATA, data + 4096, 4096);
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 16);
+	vng_sgl_use(&sqe, VNG_SGL_LAST_SEGMENT, seg, 32);
+	/* The second half of the second descriptor: length and type */
+	f = (struct flipper) {
+		.entry = (uint64_t *)&sgl[1] + 1,
+		.value = {
+			htole64(4096), htole64(4096 | 0xffULL << 56),
+			htole64(8192), htole64(32 | 0x30ULL << 56),
+		},
+	};
+	memset(guard + 2 * 4096, 0xa5, 2 * 4096);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flipper_thread, &f));
+	for (i = 0; i < 500 * test_scale(); i++) {
+		sc = box_exec(&self->box.sq, &sqe);
+		if (sc == 0)
+			good++;
+		else if (sc == DNR(VNG_SC_SGL_TYPE_INVALID) ||
+			 sc == DNR(VNG_SC_SGL_SEGMENT_INVALID))
+			bad++;
+		else
+			break;
+	}
+	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(i, good + bad) TH_LOG("status %#x %s", sc, vng_msg(g));
+	EXPECT_EQ(-1, mem_check(guard + 2 * 4096, 0xa5, 2 * 4096));
+}
+
+/* Data that changes while it is compared: equal or not, nothing else */
+TEST_F(hostile, changing_data)
+{
+	struct vng *g = &self->box.g;
+	unsigned int i, equal = 0, failed = 0;
+	struct vng_sqe sqe;
+	struct flipper f;
+	pthread_t thread;
+	int sc = 0;
+
+	memset(vng_ptr(g, self->buf, 65536), 0, 65536);
+	f = (struct flipper) {
+		.entry = vng_ptr(g, self->buf + 32768, 8),
+		.value = { 0, 1, 0, UINT64_MAX },
+	};
+	vng_cmd_rw(&sqe, VNG_CMD_COMPARE, 1, 0, 128);
+	OK(vng_prp_contig(g, &sqe, self->buf, 65536));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flipper_thread, &f));
+	for (i = 0; i < 300 * test_scale(); i++) {
+		sc = box_exec(&self->box.sq, &sqe);
+		if (sc == 0)
+			equal++;
+		else if (sc == DNR(VNG_SC_COMPARE_FAILED))
+			failed++;
+		else
+			break;
+	}
+	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(i, equal + failed) TH_LOG("status %#x %s", sc, vng_msg(g));
+}
+
+/* A source range of Copy that changes after it was checked, or before */
+TEST_F(hostile, changing_range)
+{
+	struct vng *g = &self->box.g;
+	struct vng_copy_range *range = vng_ptr(g, self->buf, 64);
+	uint64_t nlb = self->box.disk.bytes >> 9;
+	unsigned int i, good = 0, bad = 0;
+	struct vng_sqe sqe;
+	struct flipper f;
+	pthread_t thread;
+	int sc = 0;
+
+	OK(vng_set_ns_copy(g, 1, self->box.disk.fd, 9, 64, 8, 9));
+	memset(range, 0, 64);
+	f = (struct flipper) {
+		.entry = &range[1].slba,
+		.value = {
+			0, htole64(nlb), htole64(UINT64_MAX), htole64(nlb - 1),
+		},
+	};
+	vng_cmd_copy(&sqe, 1, 100, 2, 0);
+	sqe.prp1 = htole64(self->buf);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, flipper_thread, &f));
+	for (i = 0; i < 300 * test_scale(); i++) {
+		sc = box_exec(&self->box.sq, &sqe);
+		if (sc == 0)
+			good++;
+		else if (sc == DNR(VNG_SC_LBA_RANGE))
+			bad++;
+		else
+			break;
+	}
+	__atomic_store_n(&f.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(i, good + bad) TH_LOG("status %#x %s", sc, vng_msg(g));
 }
 
 /* Entries of the ring that change while they are fetched */
