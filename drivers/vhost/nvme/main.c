@@ -9,13 +9,18 @@
 #include "vhost_nvme.h"
 
 /* What VHOST_GET_FEATURES shows */
-#define VN_FEATURES	BIT_ULL(VHOST_NVME_F_PIN)
+#define VN_FEATURES	(BIT_ULL(VHOST_NVME_F_PIN) | \
+			 BIT_ULL(VHOST_NVME_F_POLL_DISK))
+
+/* The number of an ioctl whose structure grows, and with it the size in there */
+#define VN_SIZED(cmd)	((cmd) & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT))
 
 struct workqueue_struct *vn_wq;
 struct bio_set vn_bio_set;
 
 static long vn_set_features(struct vn_ctrl *ctrl, const u64 __user *arg)
 {
+	unsigned int i;
 	u64 features;
 
 	if (copy_from_user(&features, arg, sizeof(features)))
@@ -25,6 +30,9 @@ static long vn_set_features(struct vn_ctrl *ctrl, const u64 __user *arg)
 	if (ctrl->mem)
 		return -EBUSY;
 	ctrl->pin = features & BIT_ULL(VHOST_NVME_F_PIN);
+	ctrl->poll_disks = features & BIT_ULL(VHOST_NVME_F_POLL_DISK);
+	for (i = 0; i < ctrl->nr_workers; i++)
+		WRITE_ONCE(ctrl->workers[i]->poll_disks, ctrl->poll_disks);
 	return 0;
 }
 
@@ -123,6 +131,9 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 			return -EFAULT;
 	}
 
+	if (VN_SIZED(cmd) == VN_SIZED(VHOST_NVME_GET_STATS))
+		return vn_stats_get(ctrl, argp);
+
 	switch (cmd) {
 	case VHOST_SET_FEATURES:
 		return vn_set_features(ctrl, argp);
@@ -151,8 +162,6 @@ static long vn_ioctl_locked(struct vn_ctrl *ctrl, unsigned int cmd,
 		return vn_ctrl_set_workers(ctrl, &u.workers);
 	case VHOST_NVME_SET_CTRL:
 		return vn_ctrl_set(ctrl, &u.ctrl);
-	case VHOST_NVME_GET_STATS:
-		return vn_stats_get(ctrl, argp);
 	case VHOST_NVME_SET_COALESCE:
 		return vn_irq_coalesce_set(ctrl, &u.coalesce);
 	case VHOST_NVME_GET_ERRORS:
@@ -168,12 +177,10 @@ static long vn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	void __user *argp = (void __user *)arg;
 	long ret;
 
-	switch (cmd) {
-	case VHOST_GET_FEATURES:
+	if (cmd == VHOST_GET_FEATURES)
 		return vn_get_features(argp);
-	case VHOST_NVME_GET_CAPS:
+	if (VN_SIZED(cmd) == VN_SIZED(VHOST_NVME_GET_CAPS))
 		return vn_get_caps(argp);
-	}
 
 	mutex_lock(&ctrl->lock);
 	if (cmd == VHOST_SET_OWNER)

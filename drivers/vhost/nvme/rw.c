@@ -23,6 +23,8 @@ static void vn_bio_end_io(struct bio *bio)
 	struct vn_req *req = bio->bi_private;
 	bool read = vn_req_is_read(req);
 
+	if (unlikely(req->polled))
+		vn_poll_del(req);
 	/* It would have to wait, or has just become a disk that cannot tell. */
 	if (unlikely(bio->bi_opf & REQ_NOWAIT &&
 		     (bio->bi_status == BLK_STS_AGAIN ||
@@ -70,8 +72,10 @@ static unsigned int vn_bio_max_bytes(const struct bio *bio,
  * is beyond the limits of the disk is split here. If that needs memory that
  * is not there, what remains fails like one that would wait: then the whole
  * command is done once more where it may.
+ *
+ * True if what is left of the bio is to be submitted.
  */
-static noinline void vn_bio_submit_split(struct bio *bio)
+static noinline bool vn_bio_split(struct bio *bio)
 {
 	const struct queue_limits *lim = &bdev_get_queue(bio->bi_bdev)->limits;
 	struct bio *piece;
@@ -84,21 +88,19 @@ static noinline void vn_bio_submit_split(struct bio *bio)
 					  vn_bio_max_bytes(bio, lim));
 		bio->bi_opf |= REQ_NOWAIT;
 		if (sectors <= 0)
-			break;
+			return true;
 		piece = bio_split(bio, sectors, GFP_NOWAIT, &vn_bio_set);
 		if (IS_ERR_OR_NULL(piece)) {
 			bio->bi_status = BLK_STS_AGAIN;
-			bio_endio(bio);
-			return;
+			break;
 		}
 		bio_chain(piece, bio);
 		submit_bio(piece);
-		if (unlikely(READ_ONCE(bio->bi_status))) {
-			bio_endio(bio);
-			return;
-		}
+		if (unlikely(READ_ONCE(bio->bi_status)))
+			break;
 	}
-	submit_bio(bio);
+	bio_endio(bio);
+	return false;
 }
 
 /*
@@ -137,10 +139,12 @@ void vn_bio_issue(struct vn_req *req)
 		bio->bi_iter.bi_sector = vn_sector(ns, le64_to_cpu(rw->slba));
 	bio->bi_private = req;
 	bio->bi_end_io = vn_bio_end_io;
-	if (bio->bi_opf & REQ_NOWAIT && req->len > PAGE_SIZE)
-		vn_bio_submit_split(bio);
-	else
-		submit_bio(bio);
+	if (bio->bi_opf & REQ_NOWAIT && req->len > PAGE_SIZE &&
+	    !vn_bio_split(bio))
+		return;
+	if (unlikely(READ_ONCE(req->sq->cq->worker->poll_disks)))
+		vn_poll_add(req);
+	submit_bio(bio);
 }
 
 /* Read with FUA: what the disk has cached is committed first. */

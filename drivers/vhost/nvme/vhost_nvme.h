@@ -10,8 +10,8 @@
  *   ctrl->lock    mutex; every ioctl that changes something, and teardown
  *   worker->lock  mutex; held by the worker during one pass over its queues
  *   cq->lock      spinlock, irq-safe; posting completions
- *   ctrl->events.lock, ctrl->errors.lock, worker->wake_lock: spinlocks, irq-safe,
- *                 innermost
+ *   ctrl->events.lock, ctrl->errors.lock, worker->wake_lock, worker->polled_lock:
+ *                 spinlocks, irq-safe, innermost
  *
  * What the worker reads during a pass (queue lists, memory table, namespaces,
  * shadow doorbells) changes only under ctrl->lock and the lock of every worker
@@ -447,6 +447,8 @@ struct vn_ns {
  * @data: parameters copied from the guest (@op's business)
  * @pos: how much is done of what takes several steps (@op's business)
  * @range: the range that @pos is in
+ * @polled_node: in worker->polled if it is polled for
+ * @polled: it is
  * @work: execution in process context, or unpinning in process context
  */
 struct vn_req {
@@ -468,6 +470,8 @@ struct vn_req {
 	void			*data;
 	u64			pos;
 	unsigned int		range;
+	struct list_head	polled_node;
+	bool			polled;
 	struct work_struct	work;
 };
 
@@ -498,6 +502,10 @@ struct vn_count {
  * @unscanned: commands found since the others were looked at: @lock
  * @thread: the running thread, for telling our own context
  * @tid: its identifier for the owner
+ * @poll_disks: disks with poll queues are polled
+ * @polled_lock: protects @polled; taken in any context
+ * @polled: requests that are polled for
+ * @poll_work: polls for them after the end of the thread
  * @owed: CQs with entries that may need a signal: @thread's, with @lock
  * @asleep: it went to sleep, in @slept: @thread's
  * @slept: when
@@ -529,6 +537,10 @@ struct vn_worker {
 	unsigned int		unscanned;
 	struct task_struct	*thread;
 	pid_t			tid;
+	bool			poll_disks;
+	spinlock_t		polled_lock;	/* polled */
+	struct list_head	polled;
+	struct delayed_work	poll_work;
 	struct list_head	owed;
 	bool			asleep;
 	u64			slept;
@@ -600,6 +612,7 @@ struct vn_errors {
  * @irq_max_ns: their limit of keeping interrupts back
  * @dead: the owner was killed
  * @pin: memory tables are pinned as a whole
+ * @poll_disks: disks with poll queues are polled
  * @mem: memory table: paused workers to change
  * @sqs: by queue identifier
  * @cqs: by queue identifier
@@ -631,6 +644,7 @@ struct vn_ctrl {
 	u64			irq_max_ns;
 	bool			dead;
 	bool			pin;
+	bool			poll_disks;
 	struct vn_mem		*mem;
 	struct vn_sq		*sqs[VN_MAX_QUEUES + 1];
 	struct vn_cq		*cqs[VN_MAX_QUEUES + 1];
@@ -732,6 +746,13 @@ void vn_db_quiet(struct vn_db *db, u32 seen, u32 entries);
 struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl);
 void vn_worker_stop(struct vn_worker *worker);
 void vn_worker_wake(struct vn_worker *worker);
+
+/* poll.c */
+void vn_poll_init(struct vn_worker *worker);
+void vn_poll_end(struct vn_worker *worker);
+void vn_poll_add(struct vn_req *req);
+void vn_poll_del(struct vn_req *req);
+bool vn_poll_disks(struct vn_worker *worker);
 
 /* dptr.c */
 u16 vn_data_copy(struct vn_req *req, void *buf, u32 len);

@@ -118,10 +118,12 @@ static unsigned int vn_worker_scan(struct vn_worker *worker)
 	return found;
 }
 
+/* True if there was something to do, or commands are polled for. */
 static bool vn_worker_pass(struct vn_worker *worker)
 {
 	unsigned int n, found = 0;
 	struct vn_sq *sq, *next;
+	bool polling = false;
 
 	mutex_lock(&worker->lock);
 	list_for_each_entry_safe(sq, next, &worker->active, active) {
@@ -135,6 +137,9 @@ static bool vn_worker_pass(struct vn_worker *worker)
 	/* Each in its turn is first at the entries of a CQ that they share. */
 	if (!list_is_singular(&worker->active))
 		list_rotate_left(&worker->active);
+
+	if (!list_empty_careful(&worker->polled))
+		polling = vn_poll_disks(worker);
 
 	worker->unscanned += found;
 	if (!found || worker->unscanned >= VN_SCAN_COMMANDS) {
@@ -155,7 +160,7 @@ static bool vn_worker_pass(struct vn_worker *worker)
 
 	worker->passes++;
 	worker->busy_passes += !!found;
-	return found;
+	return found || polling;
 }
 
 /*
@@ -322,6 +327,7 @@ static void vn_worker_killed(void *arg)
 	worker->killed = true;
 	WRITE_ONCE(worker->thread, NULL);
 	spin_unlock_irq(&worker->wake_lock);
+	vn_poll_end(worker);
 	vn_ctrl_owner_died(worker->ctrl);
 }
 
@@ -358,11 +364,13 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 	worker->ctrl = ctrl;
 	worker->poll_max_ns = ctrl->poll_max_ns;
 	worker->irq_max_ns = ctrl->irq_max_ns;
+	worker->poll_disks = ctrl->poll_disks;
 	spin_lock_init(&worker->wake_lock);
 	mutex_init(&worker->lock);
 	INIT_LIST_HEAD(&worker->sqs);
 	INIT_LIST_HEAD(&worker->active);
 	INIT_LIST_HEAD(&worker->owed);
+	vn_poll_init(worker);
 
 	task = vn_task_create(vn_worker_fn, vn_worker_killed, worker,
 			      "vhost-nvme");
@@ -388,4 +396,5 @@ void vn_worker_stop(struct vn_worker *worker)
 	spin_unlock_irq(&worker->wake_lock);
 	vhost_task_stop(worker->task);
 	WRITE_ONCE(worker->thread, NULL);
+	vn_poll_end(worker);
 }

@@ -57,6 +57,14 @@
  */
 #define VHOST_NVME_F_PIN	0
 
+/*
+ * Bit number of VHOST_SET_FEATURES: reads and writes go to the poll queues of disks
+ * that have them (as the module parameter poll_queues gives to nvme's), and
+ * complete without an interrupt on the host. A worker does not sleep while it has
+ * such a command in flight, however long the disk takes.
+ */
+#define VHOST_NVME_F_POLL_DISK	1
+
 /**
  * struct vhost_nvme_caps - what this kernel can serve
  * @size: in: the bytes the caller has room for, at least
@@ -435,7 +443,8 @@ struct vhost_nvme_event {
 };
 
 /*
- * VHOST_NVME_GET_CAPS - see struct vhost_nvme_caps. Needs no owner.
+ * VHOST_NVME_GET_CAPS - see struct vhost_nvme_caps. Needs no owner. The size in the
+ * ioctl's number may be that of another version of the structure.
  *
  * EINVAL: size is too small.
  */
@@ -542,7 +551,8 @@ struct vhost_nvme_event {
 #define VHOST_NVME_SET_POLL	_IOW(VHOST_VIRTIO, 0xA9, struct vhost_nvme_poll)
 
 /*
- * VHOST_NVME_GET_STATS - see struct vhost_nvme_stats.
+ * VHOST_NVME_GET_STATS - see struct vhost_nvme_stats. The size in the ioctl's number
+ * may be that of another version of the structure.
  *
  * EINVAL: unknown scope, or size is too small. ENOENT: no such queue.
  */

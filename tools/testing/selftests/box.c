@@ -23,7 +23,9 @@ static int box_prepare(struct box *b, const struct box_opts *o)
 	ret = vng_set_owner(g);
 	if (ret)
 		return ret;
-	ret = o->pin ? vng_set_features(g, 1ULL << VHOST_NVME_F_PIN) : 0;
+	ret = vng_set_features(g, (uint64_t)o->pin << VHOST_NVME_F_PIN |
+				  (uint64_t)o->poll_disks <<
+				  VHOST_NVME_F_POLL_DISK);
 	if (ret)
 		return ret;
 	ret = vng_mem_add(g, o->kind, BOX_GPA, (size_t)(o->mib ?: 32) << 20);

@@ -35,6 +35,7 @@ struct box {
  * @no_irq: CQ 1 without interrupt
  * @no_queues: neither CQ 1 nor SQ 1
  * @pin: guest memory is pinned as a whole
+ * @poll_disks: disks with poll queues are polled
  * @poll_us: polling limit, 0
  */
 struct box_opts {
@@ -51,6 +52,7 @@ struct box_opts {
 	bool		no_irq;
 	bool		no_queues;
 	bool		pin;
+	bool		poll_disks;
 	unsigned int	poll_us;
 };
 

@@ -78,7 +78,8 @@ TEST_F(fresh, get_features)
 	uint64_t features = ~0ULL;
 
 	IOCTL_OK(self->g.fd, VHOST_GET_FEATURES, &features);
-	EXPECT_EQ(1ULL << VHOST_NVME_F_PIN, features);
+	EXPECT_EQ(1ULL << VHOST_NVME_F_PIN | 1ULL << VHOST_NVME_F_POLL_DISK,
+		  features);
 }
 
 /* An owner cannot be replaced, not even by itself. */
@@ -528,6 +529,39 @@ TEST_F(owned, stats_scope)
 		     s.full | s.kicks | s.doorbells);
 	/* The two pages of the shadow doorbells */
 	EXPECT_EQ(2, s.pinned_pages);
+}
+
+/* Programs of the past and of the future have other sizes, also in the number. */
+TEST_F(owned, other_versions)
+{
+	struct vng *g = &self->box.g;
+	struct {
+		uint32_t size;
+		uint16_t scope;
+		uint16_t id;
+		char more[4096];
+	} u;
+
+	memset(&u, 0xa5, sizeof(u));
+	u.size = VHOST_NVME_CAPS_SIZE_V1;
+	IOCTL_OK(g->fd, _IOWR(VHOST_VIRTIO, 0xA0,
+			      char[VHOST_NVME_CAPS_SIZE_V1]), &u);
+	EXPECT_EQ(sizeof(struct vhost_nvme_caps), u.size);
+	EXPECT_EQ(-1, mem_check((char *)&u + VHOST_NVME_CAPS_SIZE_V1, 0xa5,
+				sizeof(u) - VHOST_NVME_CAPS_SIZE_V1));
+	u.size = sizeof(u);
+	IOCTL_OK(g->fd, _IOWR(VHOST_VIRTIO, 0xA0, u), &u);
+	EXPECT_EQ(sizeof(struct vhost_nvme_caps), u.size);
+
+	memset(&u, 0xa5, sizeof(u));
+	u.size = VHOST_NVME_STATS_SIZE_V1;
+	u.scope = VHOST_NVME_STATS_WORKER;
+	u.id = 0;
+	IOCTL_OK(g->fd, _IOWR(VHOST_VIRTIO, 0xAA,
+			      char[VHOST_NVME_STATS_SIZE_V1]), &u);
+	EXPECT_EQ(sizeof(struct vhost_nvme_stats), u.size);
+	EXPECT_EQ(-1, mem_check((char *)&u + VHOST_NVME_STATS_SIZE_V1, 0xa5,
+				sizeof(u) - VHOST_NVME_STATS_SIZE_V1));
 }
 
 TEST_HARNESS_MAIN

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Every command on every kind of disk that this kernel has */
-#include <dirent.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
 
+#include "scsi.h"
 #include "test.h"
 #include "ublk.h"
 
@@ -61,61 +61,6 @@ static int make_loop(char *path, size_t len, unsigned int lba_shift, int *loop)
 	return ret;
 }
 
-static int write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-#define SCSI_DEBUG	"/sys/bus/pseudo/drivers/scsi_debug/"
-
-/* The disk of scsi_debug's one host */
-static int find_scsi(char *path, size_t len)
-{
-	char name[300], model[32];
-	struct dirent *de;
-	int ret = -ENODEV;
-	DIR *dir;
-	FILE *f;
-
-	dir = opendir("/sys/block");
-	while (dir && (de = readdir(dir))) {
-		snprintf(name, sizeof(name), "/sys/block/%s/device/model",
-			 de->d_name);
-		f = fopen(name, "r");
-		if (!f)
-			continue;
-		if (fgets(model, sizeof(model), f) &&
-		    !strncmp(model, "scsi_debug", 10)) {
-			snprintf(path, len, "/dev/%.50s", de->d_name);
-			if (!access(path, F_OK))
-				ret = 0;
-		}
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return ret;
-}
-
-static int make_scsi(char *path, size_t len)
-{
-	uint64_t end = vng_now_ms() + 10000;
-	int ret;
-
-	if (write_file(SCSI_DEBUG "add_host", "1"))
-		return -ENODEV;
-	while ((ret = find_scsi(path, len)) && vng_now_ms() < end)
-		sleep_ms(10);
-	return ret;
-}
-
 /* What is on it will be lost. */
 static int find_given(char *path, size_t len, unsigned int *lba_shift)
 {
@@ -165,7 +110,7 @@ FIXTURE_SETUP(kinds)
 		ret = access(self->path, R_OK | W_OK) ? -ENODEV : 0;
 		break;
 	case KIND_SCSI:
-		ret = make_scsi(self->path, sizeof(self->path));
+		ret = scsi_start(self->path, sizeof(self->path));
 		self->scsi = !ret;
 		break;
 	case KIND_UBLK:
@@ -209,7 +154,7 @@ FIXTURE_TEARDOWN(kinds)
 	}
 	ublk_stop(&self->ublk);
 	if (self->scsi)
-		write_file(SCSI_DEBUG "add_host", "-1");
+		scsi_stop();
 }
 
 /* Data written by either path is read by the other. */

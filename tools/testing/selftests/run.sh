@@ -67,7 +67,7 @@ log_since_start() {
 # What is missing is built in, or makes tests skip themselves.
 modprobe -aq configfs loop
 modprobe -q brd rd_nr=1 rd_size=16384
-modprobe -q scsi_debug add_host=0
+modprobe -q scsi_debug add_host=0 submit_queues=2 poll_queues=1
 modprobe -q ublk_drv
 modprobe -q null_blk nr_devices=0
 [ -d /sys/kernel/config/nullb ] || mount -t configfs none /sys/kernel/config 2>/dev/null
