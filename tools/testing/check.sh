@@ -51,7 +51,7 @@ in_vm fio 900 "the fio engine in the host VM, without a guest" \
 in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
 in_vm tools 1200 "file systems and disk tools in guests" \
 	"bash /bench/host/test-tools"
-in_vm boot $((900 + 40 * restarts)) "firmware boots guests from the disk" \
+in_vm boot $((1200 + 40 * restarts)) "firmware boots guests from the disk" \
 	"bash /bench/host/test-boot $restarts"
 in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"

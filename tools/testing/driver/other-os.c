@@ -182,6 +182,8 @@ static void windows(void)
 	CHECK(reg64(&c, REG_ACQ) == dma_addr(&c, c.admin.cq), "ACQ differs");
 	identify(2, 0);
 	identify(3, 1);
+	identify(5, 1);
+	identify(6, 0);
 	identify(0, 1);
 	log = dma_alloc(&c, PAGE, PAGE);
 	for (i = 0; i < sizeof(features); i++) {
