@@ -63,6 +63,9 @@ in_vm hotplug $((1200 + plugs * 30)) "controllers and memory that come and go" \
 	"bash /bench/host/test-hotplug $plugs"
 in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
 	"bash /bench/host/test-queues $namespaces"
+in_vm admin 1200 "what the admin queue tells and sets" \
+	"bash /bench/host/test-admin"
+part qtest "QEMU's own test of the device" "$TESTING/qtest.sh"
 part lint "lint" "$TESTING/lint.sh"
 
 say "all parts are done; logs are in $BUILD/run, results in $out"

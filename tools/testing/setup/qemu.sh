@@ -84,7 +84,8 @@ build()
 		(cd "$obj" && "$src/configure" "${configure_args[@]}")
 	fi
 	ninja -C "$obj" -j "$(nproc)" qemu-system-x86_64 qemu-img \
-		storage-daemon/qemu-storage-daemon
+		storage-daemon/qemu-storage-daemon \
+		tests/qtest/vhost-kernel-nvme-test
 }
 
 # QEMU looks for its data in a qemu-bundle beside the program.
@@ -96,7 +97,8 @@ collect()
 	mkdir -p "$data"
 	cp "$fw"/*.bin "$data"
 	cp "$obj/qemu-system-x86_64" "$obj/qemu-img" \
-		"$obj/storage-daemon/qemu-storage-daemon" "$out"
+		"$obj/storage-daemon/qemu-storage-daemon" \
+		"$obj/tests/qtest/vhost-kernel-nvme-test" "$out"
 	cp "$src/include/qemu/qemu-plugin.h" "$out"
 	echo "$stamp" >"$out/stamp"
 }
