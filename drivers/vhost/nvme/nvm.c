@@ -63,6 +63,21 @@ u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read)
 	}
 }
 
+/**
+ * vn_no_ns - why there is no such namespace
+ * @nsid: which
+ *
+ * Base 2.0, 3.2.1.3 and 3.2.1.4: the number is invalid, or one that is not used.
+ *
+ * Return: NVMe status.
+ */
+u16 vn_no_ns(u32 nsid)
+{
+	if (!nsid || nsid > VN_MAX_NSID)
+		return NVME_SC_INVALID_NS | NVME_STATUS_DNR;
+	return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
+}
+
 /*
  * Execution where waiting for the disk holds up nobody else. The bio carries
  * the worker's cgroup there: I/O for a VM is not charged to a kworker.
@@ -187,6 +202,7 @@ void vn_nvm_opcodes(u64 opcodes[4])
 u16 vn_nvm_prep(struct vn_req *req)
 {
 	const struct vn_op *op = &vn_ops[req->cmd.common.opcode];
+	u32 nsid = le32_to_cpu(req->cmd.common.nsid);
 
 	req->ns = NULL;
 	req->result = 0;
@@ -203,10 +219,9 @@ u16 vn_nvm_prep(struct vn_req *req)
 	if (unlikely(vn_flags_bad(req->cmd.common.flags)))
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	if (!op->any_ns) {
-		req->ns = vn_ns_get(req->sq->ctrl,
-				    le32_to_cpu(req->cmd.common.nsid));
+		req->ns = vn_ns_get(req->sq->ctrl, nsid);
 		if (!req->ns)
-			return NVME_SC_INVALID_NS | NVME_STATUS_DNR;
+			return vn_no_ns(nsid);
 	}
 	return op->prep(req);
 }

@@ -38,6 +38,7 @@ struct vn_op {
 
 /* nvm.c */
 u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read);
+u16 vn_no_ns(u32 nsid);
 void vn_req_defer(struct vn_req *req);
 
 /* rw.c */

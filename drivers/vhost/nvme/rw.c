@@ -261,6 +261,6 @@ u16 vn_flush_prep(struct vn_req *req)
 		return vn_flush_all_prep(req);
 	req->ns = vn_ns_get(req->sq->ctrl, nsid);
 	if (!req->ns)
-		return NVME_SC_INVALID_NS | NVME_STATUS_DNR;
+		return vn_no_ns(nsid);
 	return NVME_SC_SUCCESS;
 }

@@ -92,7 +92,7 @@ TEST_F(cmd, stats)
 	STATUS(0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, 2, 0));
 	STATUS(0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, 3, 0));
 	STATUS(0, flush(b, 1));
-	STATUS(DNR(VNG_SC_INVALID_NS), flush(b, 9));
+	STATUS(NO_NS, flush(b, 9));
 	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
 	EXPECT_EQ(4, s.commands);
 	EXPECT_EQ(1, s.errors);
@@ -190,7 +190,7 @@ TEST_F(cmd, flush)
 	struct vng *g = &b->g;
 
 	STATUS(0, flush(b, 1));
-	STATUS(DNR(VNG_SC_INVALID_NS), flush(b, 2));
+	STATUS(NO_NS, flush(b, 2));
 	STATUS(DNR(VNG_SC_INVALID_NS), flush(b, 0));
 	OK(vng_set_ns(g, 2, b->disk.fd, b->disk.lba_shift, 0, 0));
 	STATUS(0, flush(b, 2));
@@ -453,13 +453,13 @@ TEST_F(cmd, invalid_opcode)
 	STATUS(0, flush(b, 1));
 }
 
-/* Namespaces that do not exist; the broadcast value is none for Read. */
+/* Invalid namespaces, as the broadcast value is for Read, and those not used */
 TEST_F(cmd, invalid_nsid)
 {
 	struct box *b = &self->box;
 	struct vng *g = &b->g;
-	uint32_t nsid[] = { 0, 2, g->caps.max_nsid, g->caps.max_nsid + 1,
-			    0x80000001, UINT32_MAX - 1, UINT32_MAX };
+	uint32_t nsid[] = { 0, g->caps.max_nsid + 1, 0x80000001,
+			    UINT32_MAX - 1, UINT32_MAX };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(nsid) / sizeof(nsid[0]); i++) {
@@ -468,6 +468,9 @@ TEST_F(cmd, invalid_nsid)
 		STATUS(DNR(VNG_SC_INVALID_NS),
 		       box_io(b, self->buf, VNG_CMD_WRITE, nsid[i], 0, 1, 0));
 	}
+	STATUS(NO_NS, box_io(b, self->buf, VNG_CMD_READ, 2, 0, 1, 0));
+	STATUS(NO_NS, box_io(b, self->buf, VNG_CMD_WRITE, g->caps.max_nsid, 0,
+			     1, 0));
 }
 
 /* The end of the namespace, from both sides, and sums that overflow */

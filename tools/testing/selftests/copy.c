@@ -260,7 +260,7 @@ TEST_F(copy, bad_fields)
 	STATUS(DNR(VNG_SC_PRP_OFFSET_INVALID),
 	       copy(b, self->buf + 1, 100, 1, 0, &self->dw0));
 	vng_cmd_copy(&sqe, 2, 100, 1, 0);
-	STATUS(DNR(VNG_SC_INVALID_NS), box_exec(&b->sq, &sqe));
+	STATUS(NO_NS, box_exec(&b->sq, &sqe));
 	/* The ranges by SGL */
 	vng_cmd_copy(&sqe, 1, 0, 1, 0);
 	vng_sgl_use(&sqe, VNG_SGL_DATA, self->buf, 32);

@@ -41,8 +41,6 @@ static int probe(struct box *b, uint32_t nsid)
 	       box_exec(&b->sq, &sqe);
 }
 
-#define NO_NS	(VNG_SC_INVALID_NS | VNG_SC_DNR)
-
 /* A namespace comes, and goes with an event. */
 TEST_F(ns, add_remove)
 {

@@ -377,7 +377,7 @@ TEST_F(life, remove_ns)
 	unsigned int i;
 
 	OK(vng_set_ns(g, 2, self->box.disk.fd, 9, 0, 0));
-	self->load[0].tolerate = VNG_SC_INVALID_NS;
+	self->load[0].tolerate = VNG_SC_INVALID_FIELD;
 	self->load[1].nsid = 2;
 	OK(load_start(&self->load[0]));
 	OK(load_start(&self->load[1]));

@@ -170,7 +170,7 @@ TEST_F(stats, errors)
 	EXPECT_EQ(5, e[1].lba);
 	EXPECT_EQ(VNG_CMD_WRITE, e[1].opcode);
 	EXPECT_EQ(1, e[1].sqid);
-	EXPECT_EQ(VNG_SC_INVALID_NS, VNG_SC_MASK & e[1].status);
+	EXPECT_EQ(VNG_SC_INVALID_FIELD, VNG_SC_MASK & e[1].status);
 	EXPECT_EQ(1, e[2].count);
 	EXPECT_EQ(1, e[2].nsid);
 	EXPECT_EQ(0x123456789a, e[2].lba);

@@ -39,6 +39,9 @@
 #define STATUS(sc, call)	ASSERT_EQ(sc, (call)) TH_LOG("%s", vng_msg(g))
 #define DNR(sc)			((sc) | VNG_SC_DNR)
 
+/* Of a valid NSID that is not used; VNG_SC_INVALID_NS is of invalid ones. */
+#define NO_NS			DNR(VNG_SC_INVALID_FIELD)
+
 /* An ioctl that has to fail with this errno */
 #define IOCTL_FAILS(err, fd, cmd, arg)			\
 do {							\
