@@ -223,8 +223,7 @@ u16 vn_copy_prep(struct vn_req *req)
 	u64 nlb = 0;
 	u16 status;
 
-	if (!(BIT(format) & VN_COPY_FORMATS) ||
-	    rw->control & cpu_to_le16(VN_RW_DTYPE))
+	if (!(BIT(format) & VN_COPY_FORMATS))
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	status = vn_check_writable(ns);
 	if (status)

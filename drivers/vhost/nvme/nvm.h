@@ -11,9 +11,6 @@
 /* Not in <linux/nvme.h> of all kernels */
 #define VN_CMD_COPY	0x19
 
-/* Directive type of the control field of commands with data; none is supported */
-#define VN_RW_DTYPE	(0xf << 4)
-
 /**
  * struct vn_op - an NVM command
  * @prep: validate and copy everything; runs in the worker and may fault on

@@ -175,8 +175,7 @@ u16 vn_rw_prep(struct vn_req *req)
 	u64 len = nlb << ns->lba_shift;
 	u16 status = NVME_SC_SUCCESS;
 
-	if (len > req->sq->ctrl->max_transfer ||
-	    rw->control & cpu_to_le16(VN_RW_DTYPE))
+	if (len > req->sq->ctrl->max_transfer)
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	if (!vn_req_is_read(req))
 		status = vn_check_writable(ns);
