@@ -90,7 +90,7 @@ static bool vn_buf_equals(const struct vn_buf *buf, const struct vn_req *req,
 }
 
 /*
- * Compare (NVM 1.0, 3.2.1), Verify (3.2.7)
+ * Compare (NVM 1.0, 3.2.1), Verify (3.2.5)
  */
 
 static u16 vn_compare_check(struct vn_req *req)

@@ -148,3 +148,27 @@ int box_fill(struct box *b, uint64_t slba, size_t len, uint64_t seed)
 	free(p);
 	return ret;
 }
+
+int box_write_zeroes(struct box *b, uint64_t slba, uint32_t nlb, uint32_t cdw12)
+{
+	struct vng_sqe sqe;
+
+	vng_cmd_write_zeroes(&sqe, 1, slba, nlb, cdw12);
+	return box_exec(&b->sq, &sqe);
+}
+
+int box_dsm(struct box *b, uint64_t buf, const struct vng_dsm_range *range,
+	    unsigned int nr, uint32_t attributes)
+{
+	struct vng_sqe sqe;
+	uint64_t mark = b->g.next;
+	int ret;
+
+	memcpy(vng_ptr(&b->g, buf, nr * sizeof(*range)), range,
+	       nr * sizeof(*range));
+	vng_cmd_dsm(&sqe, 1, nr, attributes);
+	ret = vng_prp_contig(&b->g, &sqe, buf, nr * sizeof(*range)) ?:
+	      box_exec(&b->sq, &sqe);
+	b->g.next = mark;
+	return ret;
+}

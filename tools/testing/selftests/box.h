@@ -80,6 +80,11 @@ int box_rw(struct box *b, uint8_t opcode, uint64_t off, uint64_t gpa,
 int box_io(struct box *b, uint64_t buf, uint8_t opcode, uint32_t nsid,
 	   uint64_t slba, uint32_t nlb, uint32_t cdw12);
 
+/* On namespace 1; the ranges are copied to @buf in guest memory. */
+int box_write_zeroes(struct box *b, uint64_t slba, uint32_t nlb, uint32_t cdw12);
+int box_dsm(struct box *b, uint64_t buf, const struct vng_dsm_range *range,
+	    unsigned int nr, uint32_t attributes);
+
 /*
  * Fill the disk from LBA @slba on with pattern_fill()'s; or compare: index of the
  * first byte that differs, or is not zero if @seed is 0, else -1.

@@ -324,24 +324,6 @@ TEST_F(copy, disk_errors)
 	disk_destroy(&bad);
 }
 
-/* Flushes that the disk has seen */
-static long flushes(const struct disk *d)
-{
-	char path[96];
-	long n = -1;
-	FILE *f;
-	int i;
-
-	snprintf(path, sizeof(path), "/sys/block/%s/stat", d->name);
-	f = fopen(path, "r");
-	for (i = 0; f && i < 16; i++)
-		if (fscanf(f, "%ld", &n) != 1)
-			n = -1;
-	if (f)
-		fclose(f);
-	return n;
-}
-
 /* With FUA, or without a volatile write cache, one flush at the end */
 TEST_F(copy, stable_storage)
 {
@@ -358,15 +340,15 @@ TEST_F(copy, stable_storage)
 			   UINT16_MAX, 9));
 	set_range(self->range, 0, MIB / self->lba);
 	set_range(self->range + 1, 9, 1);
-	before = flushes(&cached);
+	before = disk_flushes(&cached);
 	STATUS(0, COPY(4 * MIB / self->lba, 2));
-	EXPECT_EQ(before, flushes(&cached));
+	EXPECT_EQ(before, disk_flushes(&cached));
 	STATUS(0, copy(b, self->buf, 4 * MIB / self->lba, 2, VNG_RW_FUA,
 		       &self->dw0));
-	EXPECT_EQ(before + 1, flushes(&cached));
+	EXPECT_EQ(before + 1, disk_flushes(&cached));
 	OK(vng_set_ctrl(g, VHOST_NVME_CTRL_WRITE_THROUGH, 0, 0, 0));
 	STATUS(0, COPY(4 * MIB / self->lba, 2));
-	EXPECT_EQ(before + 2, flushes(&cached));
+	EXPECT_EQ(before + 2, disk_flushes(&cached));
 	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
 	disk_destroy(&cached);

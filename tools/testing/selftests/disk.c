@@ -153,6 +153,23 @@ int disk_remove(struct disk *d)
 	return rmdir(path) ? -errno : 0;
 }
 
+long disk_flushes(const struct disk *d)
+{
+	char path[96];
+	unsigned int i;
+	long n = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/stat", d->name);
+	f = fopen(path, "r");
+	for (i = 0; f && i < 16; i++)
+		if (fscanf(f, "%ld", &n) != 1)
+			n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
 static int disk_io(struct disk *d, uint64_t off, void *buf, size_t len,
 		   bool write)
 {

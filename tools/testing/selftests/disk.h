@@ -43,6 +43,9 @@ void disk_destroy(struct disk *d);
 int disk_power_off(struct disk *d);
 int disk_remove(struct disk *d);
 
+/* Number of flushes that it had to do, or -1 */
+long disk_flushes(const struct disk *d);
+
 /* Read or write the disk beside the module; whole blocks, any buffer. */
 int disk_read(struct disk *d, uint64_t off, void *buf, size_t len);
 int disk_write(struct disk *d, uint64_t off, const void *buf, size_t len);
