@@ -246,7 +246,8 @@ static u16 vn_data_pin(struct vn_req *req, u64 uaddr, u64 len)
 
 /**
  * vn_data_add - pin a piece of guest memory
- * @req: the command, with room in bv for each host page that the piece touches
+ * @req: the command, with room in bv for each VHOST_PAGE_SIZE that the piece
+ *	touches
  * @gpa: guest physical address
  * @len: bytes, at most VN_MAX_TRANSFER
  *
@@ -292,7 +293,8 @@ static u16 vn_data_add_prps(struct vn_req *req)
 	struct vn_prp prp;
 	u16 status;
 
-	max = DIV_ROUND_UP(offset_in_page(gpa) + req->len, PAGE_SIZE);
+	max = DIV_ROUND_UP((gpa & (VHOST_PAGE_SIZE - 1)) + req->len,
+			   VHOST_PAGE_SIZE);
 	if (max > VN_INLINE_BVECS) {
 		req->bv = kmalloc_array(max, sizeof(*req->bv),
 					GFP_KERNEL_ACCOUNT);

@@ -50,7 +50,7 @@ static int vn_ns_check(const struct vhost_nvme_ns *arg, struct file *file)
 static struct vn_ns *vn_ns_create(struct vn_ctrl *ctrl,
 				  const struct vhost_nvme_ns *arg)
 {
-	struct vn_ns *ns;
+	struct vn_ns *ns, *old;
 	struct file *file;
 	int err;
 
@@ -87,10 +87,15 @@ static struct vn_ns *vn_ns_create(struct vn_ctrl *ctrl,
 	/*
 	 * I/O goes past the page cache: write out what is in it, and drop it.
 	 * An error here is one of those earlier writers, who learn of it from
-	 * their own fsync().
+	 * their own fsync(). A disk that only changes its size or format, or
+	 * what the guest may do with it, was in use: then this does not wait
+	 * for it.
 	 */
-	sync_blockdev(ns->bdev);
-	invalidate_bdev(ns->bdev);
+	old = ctrl->ns[arg->nsid];
+	if (!old || old->bdev != ns->bdev) {
+		sync_blockdev(ns->bdev);
+		invalidate_bdev(ns->bdev);
+	}
 	return ns;
 
 err_free:

@@ -160,16 +160,19 @@ static u16 vn_sgl_next(struct vn_sgl *sgl, struct vn_sgl_piece *piece)
 			   NVME_SC_SUCCESS;
 }
 
-/* Room for the segments of another piece */
+/* Room for the segments of another piece: a region may end with any such page */
 static int vn_sgl_reserve(struct vn_req *req, unsigned int *max,
 			  const struct vn_sgl_piece *piece)
 {
 	unsigned int nr = req->nr_bv + 1;
 	struct bio_vec *bv;
+	u64 off;
 
-	if (!piece->bucket)
-		nr = req->nr_bv + DIV_ROUND_UP(offset_in_page(piece->gpa) +
-					       piece->len, PAGE_SIZE);
+	if (!piece->bucket) {
+		off = piece->gpa & (VHOST_PAGE_SIZE - 1);
+		nr = req->nr_bv + DIV_ROUND_UP(off + piece->len,
+					       VHOST_PAGE_SIZE);
+	}
 	if (nr <= *max)
 		return 0;
 	nr = max(nr, 2 * *max);
