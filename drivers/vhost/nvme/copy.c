@@ -109,7 +109,7 @@ u16 vn_compare_prep(struct vn_req *req)
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	status = vn_compare_check(req);
 	if (!status)
-		status = vn_data_map(req, len, false);
+		status = vn_data_map_cpu(req, len);
 	if (!status)
 		vn_count(req, VN_READ, 1, len);
 	return status;

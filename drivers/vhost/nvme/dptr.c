@@ -348,16 +348,16 @@ static bool vn_data_add_page(struct vn_req *req)
 	return true;
 }
 
-static bool vn_data_needs_bounce(const struct vn_req *req)
+static __always_inline bool vn_data_needs_bounce(const struct vn_req *req,
+						 unsigned int nr)
 {
 	struct block_device *bdev = req->ns->bdev;
 	unsigned int mask = bdev_dma_alignment(bdev), len_mask, i;
 
 	/* What block/fops.c asks of direct I/O: stacked disks count on it. */
 	len_mask = mask | (bdev_logical_block_size(bdev) - 1);
-	for (i = 0; i < req->nr_bv; i++)
-		if (req->bv[i].bv_offset & mask ||
-		    req->bv[i].bv_len & len_mask || !req->bv[i].bv_page)
+	for (i = 0; i < nr; i++)
+		if (req->bv[i].bv_offset & mask || req->bv[i].bv_len & len_mask)
 			return true;
 	return false;
 }
@@ -431,7 +431,16 @@ bool vn_data_all_dirty(const struct vn_req *req)
 	return true;
 }
 
-/* Nothing here is for commands of one page. */
+static bool vn_data_has_bucket(const struct vn_req *req)
+{
+	unsigned int i;
+
+	for (i = 0; i < req->nr_bv; i++)
+		if (!req->bv[i].bv_page)
+			return true;
+	return false;
+}
+
 static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
 {
 	u16 status;
@@ -445,7 +454,8 @@ static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
 	if (vn_req_is_read(req) && !req->mem)
 		vn_data_set_dirty(req);
 	/* Nor does a disk expect a bio of more segments than others make. */
-	if (dma && (req->nr_bv > VN_MAX_PAGES || vn_data_needs_bounce(req)))
+	if (dma && (req->nr_bv > VN_MAX_PAGES || vn_data_has_bucket(req) ||
+		    vn_data_needs_bounce(req, req->nr_bv)))
 		return vn_bounce_alloc(req);
 	return NVME_SC_SUCCESS;
 }
@@ -454,7 +464,6 @@ static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
  * vn_data_map - pin the guest memory that a command's data pointer names
  * @req: the command, with its namespace
  * @len: bytes of data, 1 to VN_MAX_TRANSFER
- * @dma: the disk will transfer the data
  *
  * Sets @req's len, bv and, if the disk cannot use the guest's memory directly,
  * bounce. Whatever the result, vn_data_unmap() undoes it.
@@ -462,15 +471,29 @@ static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
  * Context: the worker; may sleep and fault on guest memory.
  * Return: NVMe status.
  */
-u16 vn_data_map(struct vn_req *req, u32 len, bool dma)
+u16 vn_data_map(struct vn_req *req, u32 len)
 {
 	req->len = len;
 	req->bv = req->inline_bv;
 	if (!req->mem || vn_req_has_sgl(req) || !vn_data_add_page(req))
-		return vn_data_map_all(req, dma);
-	if (unlikely(dma && vn_data_needs_bounce(req)))
-		return vn_bounce_alloc(req);
-	return NVME_SC_SUCCESS;
+		return vn_data_map_all(req, true);
+	return likely(!vn_data_needs_bounce(req, 1)) ? NVME_SC_SUCCESS :
+						       vn_bounce_alloc(req);
+}
+
+/**
+ * vn_data_map_cpu - the same for data that no disk will transfer
+ * @req: the command, with its namespace
+ * @len: bytes of data, 1 to VN_MAX_TRANSFER
+ *
+ * Context: the worker; may sleep and fault on guest memory.
+ * Return: NVMe status.
+ */
+u16 vn_data_map_cpu(struct vn_req *req, u32 len)
+{
+	req->len = len;
+	req->bv = req->inline_bv;
+	return vn_data_map_all(req, false);
 }
 
 /**

@@ -216,7 +216,8 @@ u16 vn_nvm_prep(struct vn_req *req)
 
 	if (!op->prep)
 		return NVME_SC_INVALID_OPCODE | NVME_STATUS_DNR;
-	if (unlikely(vn_flags_bad(req->cmd.common.flags)))
+	if (unlikely(req->cmd.common.flags) &&
+	    vn_flags_bad(req->cmd.common.flags))
 		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
 	if (!op->any_ns) {
 		req->ns = vn_ns_get(req->sq->ctrl, nsid);

@@ -182,7 +182,7 @@ u16 vn_rw_prep(struct vn_req *req)
 	if (!status)
 		status = vn_check_range(ns, le64_to_cpu(rw->slba), nlb);
 	if (!status)
-		status = vn_data_map(req, len, true);
+		status = vn_data_map(req, len);
 	if (status)
 		return status;
 

@@ -757,7 +757,8 @@ bool vn_poll_disks(struct vn_worker *worker);
 /* dptr.c */
 u16 vn_data_copy(struct vn_req *req, void *buf, u32 len);
 u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len);
-u16 vn_data_map(struct vn_req *req, u32 len, bool dma);
+u16 vn_data_map(struct vn_req *req, u32 len);
+u16 vn_data_map_cpu(struct vn_req *req, u32 len);
 void vn_data_sync(struct vn_req *req, bool to_guest);
 bool vn_data_all_dirty(const struct vn_req *req);
 void vn_data_unmap_all(struct vn_req *req, bool redirty);
