@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A disk that is removed from the host while it is a namespace */
 #include "load.h"
+#include "scsi.h"
 #include "test.h"
 
 #define GONE	DNR(VNG_SC_INTERNAL)
@@ -14,6 +15,7 @@ FIXTURE_VARIANT(gone) {
 	const char *attrs;
 	bool cache;
 	bool rmdir;	/* instead of switching it off */
+	bool scsi;	/* instead of null_blk */
 };
 
 FIXTURE_VARIANT_ADD(gone, off) { .attrs = "discard=1" };
@@ -24,11 +26,19 @@ FIXTURE_VARIANT_ADD(gone, off_slow) {
 };
 FIXTURE_VARIANT_ADD(gone, rmdir) { .attrs = "discard=1", .rmdir = true };
 
+FIXTURE_VARIANT_ADD(gone, scsi) { .scsi = true, .cache = true };
+
 FIXTURE_SETUP(gone)
 {
 	struct vng *g = &self->box.g;
+	char path[64];
+	int ret;
 
-	BOX_SETUP(&self->box, .attrs = variant->attrs);
+	ret = variant->scsi ? scsi_start(path, sizeof(path)) : 0;
+	if (ret)
+		SKIP(return, "no scsi_debug: %s", strerror(-ret));
+	BOX_SETUP(&self->box, .attrs = variant->attrs,
+		  .path = variant->scsi ? path : NULL);
 	ASSERT_EQ(0, load_fill(&self->box.disk));
 	OK(vng_set_ns_copy(g, 1, self->box.disk.fd, 9, 1000, 1000, 9));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
@@ -39,6 +49,8 @@ FIXTURE_SETUP(gone)
 FIXTURE_TEARDOWN(gone)
 {
 	box_stop(&self->box);
+	if (variant->scsi)
+		scsi_stop();
 }
 
 /* How many of the commands do not fail as they should; says which */
@@ -59,9 +71,13 @@ static int not_gone(struct box *b, uint64_t buf)
 	return n;
 }
 
-static int take_away(struct box *b, bool entirely)
+static int take_away(struct box *b, bool scsi, bool rmdir)
 {
-	return entirely ? disk_remove(&b->disk) : disk_power_off(&b->disk);
+	if (scsi) {
+		scsi_stop();
+		return 0;
+	}
+	return rmdir ? disk_remove(&b->disk) : disk_power_off(&b->disk);
 }
 
 /* Every command fails; the event comes once, until another disk takes the place. */
@@ -74,7 +90,7 @@ TEST_F(gone, commands)
 	struct disk other;
 
 	OK(box_rw(b, VNG_CMD_READ, 0, self->buf, 4096));
-	ASSERT_EQ(0, take_away(b, variant->rmdir));
+	ASSERT_EQ(0, take_away(b, variant->scsi, variant->rmdir));
 	/* Nobody knows before a command finds out. */
 	STATUS(GONE, box_rw(b, VNG_CMD_READ, 0, self->buf, 4096));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_GONE, 1));
@@ -113,7 +129,7 @@ TEST_F(gone, forgotten)
 	struct box *b = &self->box;
 	struct vng *g = &b->g;
 
-	ASSERT_EQ(0, take_away(b, variant->rmdir));
+	ASSERT_EQ(0, take_away(b, variant->scsi, variant->rmdir));
 	STATUS(GONE, box_rw(b, VNG_CMD_READ, 0, self->buf, 4096));
 	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
@@ -131,7 +147,7 @@ TEST_F(gone, busy)
 
 	OK(load_start(&load));
 	OK(load_progress(&load, 50));
-	ASSERT_EQ(0, take_away(b, variant->rmdir));
+	ASSERT_EQ(0, take_away(b, variant->scsi, variant->rmdir));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_GONE, 1));
 	OK(load_progress(&load, 50));
 	ASSERT_EQ(0, load_finish(&load)) TH_LOG("%s", load.msg);
