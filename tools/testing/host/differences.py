@@ -14,7 +14,7 @@ ALLOWED = {
     ],
     "metadata is not served, so there are fewer LBA formats": [
         r"identify\.cns(00|11)\.nsid.\.csi.\+(25|26|27|28|29|12[89]|1[345]\d)",
-        r"cli\.id-ns\d\.(nlbaf|flbas|mc|dpc|LBA Format.*)",
+        r"cli\.id-ns\d\.(nlbaf|flbas|mc|dpc|lbaf .*)",
         r"(format|namespace\.1|data1)\.lbaf [1-7].*",
     ],
     "I/O management is of flexible data placement, which is not served": [
@@ -22,23 +22,51 @@ ALLOWED = {
         r"io\d\.opcode(12|1d)\..*",
         r"logs\.05\..*\+(1096|1140)",
     ],
-    "a read-only namespace says so; hw/nvme's fails to write": [
-        r"linux\.ns4\.ro",
-        r"cli\.id-ns4\.nsattr",
-        r"identify\.cns(00|08|11|1f)\.nsid4\.csi.\+\d+",
-        r"io4\..*read-only.*",
-        r"io[12]\.(write|write zeroes|copy)\.nsid4",
+    "atomic units are the disk's; what deallocated blocks read as is not known": [
+        r"identify\.cns(00|11)\.nsid.\.csi.\+(24|33)",
+        r"cli\.id-ns\d\.(nsfeat|dlfeat)",
+        r"features\.get05\.sel0\.nsid1\.10005",
+    ],
+    "there is an error log; hw/nvme's is empty": [
+        r"(identify\.cns01|admin\.identify)\..*\+262",
+        r"cli\.id-ctrl\.elpe",
+        r"logs\.01\..*",
+        r"smart\.3 failed\.error log entries",
+    ],
+    "Verify moves no data to the host, but counts as data units (Base 5.16.1.3)": [
+        r"smart\.200 of 0c\.host reads",
+    ],
+    "arbitration and interrupt coalescing can be set": [
+        r"set\.0[189]=.*",
+        r"features\.get0[189]\..*",
+    ],
+    "Copy has descriptors of format 0 only": [
+        r"(identify\.cns01|admin\.identify)\..*\+534",
+        r"cli\.id-ctrl\.ocfs",
+        r"io\d\.copy\.format 1",
+    ],
+    "SGL: bit buckets, segments that only lead on, and a status for each mistake": [
+        r"(identify\.cns01|admin\.identify)\..*\+538",
+        r"cli\.id-ctrl\.sgls",
+        r"io\d\.sgl\.psdt[12]\.(data block, subtype .|keyed|type 9|vendor)",
+        r"io\d\.sgl\.psdt[12]\.(.*bit bucket|segment|segment loop)",
+    ],
+    "half of a fused command is refused for good (DNR), of Flush as well": [
+        r"io\d\..*\.flags0[12]",
+        r"io\d\.fused\..*",
+    ],
+    "an opcode that does not exist is noticed before the NSID": [
+        r"io\d\.uncorrectable\.nsid.*",
+    ],
+    "Deallocate behind the end is out of range; hw/nvme leaves it out": [
+        r"io\d\.dsm\.(.*behind the end|one too many|4 Gi blocks|far.*)",
+    ],
+    "Dataset Management that does nothing succeeds, on a read-only disk too": [
+        r"io\d\.dsm\.(nsid4|read-only.*)",
     ],
     "Data Transfer Error where there is no memory; PCI reads nothing there": [
         r"io\d\.prp\.[48]k\..*(without memory|registers|the end of all)",
         r"io\d\.sgl\.psdt[12]\..*no memory",
-    ],
-    "SGL: bit buckets, segments that only lead on, and a status for each mistake": [
-        r"io\d\.sgl\.psdt[12]\.(data block, subtype .|keyed|type 9|vendor)",
-        r"io\d\.sgl\.psdt[12]\.(.*bit bucket|segment|segment loop)",
-    ],
-    "Deallocate behind the end is out of range; hw/nvme leaves it out": [
-        r"io\d\.dsm\.(.*behind the end|one too many|4 Gi blocks|far.*)",
     ],
     "PRP Offset Invalid for bits that hw/nvme does not look at": [
         r"io\d\.prp\.[48]k\.(prp1 a (byte|word) in|list not at a qword)",
