@@ -49,6 +49,8 @@ in_vm selftests 1800 "selftests in the host VM, without a guest" \
 in_vm fio 900 "the fio engine in the host VM, without a guest" \
 	"bash /bench/host/test-fio"
 in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
+in_vm compare 900 "the same guest with vhost=on and with vhost=off" \
+	"bash /bench/host/test-compare"
 in_vm tools 1200 "file systems and disk tools in guests" \
 	"bash /bench/host/test-tools"
 in_vm boot $((1200 + 40 * restarts)) "firmware boots guests from the disk" \
