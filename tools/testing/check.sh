@@ -13,9 +13,9 @@ out=$BUILD/check
 rm -rf "$out"
 mkdir -p "$out"
 
-restarts=5 kills=20 plugs=10 namespaces=32
+restarts=5 kills=20 resets=2 plugs=10 namespaces=32 dead=
 if [ -n "${FULL:-}" ]; then
-	restarts=50 kills=100 plugs=100 namespaces=256
+	restarts=50 kills=100 resets=20 plugs=100 namespaces=256 dead=dead
 fi
 
 # part NAME TEXT COMMAND...
@@ -61,6 +61,8 @@ in_vm kill $((400 + 100 * kills)) "SIGKILL to QEMU under load" \
 	"bash /bench/host/test-kill $kills"
 in_vm disks 1200 "every kind of disk, under the module and under a guest" \
 	"bash /bench/host/test-disks"
+in_vm reset $((1200 + resets * 120)) "resets and restarts with commands in flight" \
+	"bash /bench/host/test-reset $resets resets restarts hangs aborts $dead"
 in_vm hotplug $((1200 + plugs * 30)) "controllers and memory that come and go" \
 	"bash /bench/host/test-hotplug $plugs"
 in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
