@@ -40,6 +40,10 @@ ALLOWED = {
         r"set\.0[189]=.*",
         r"features\.get0[189]\..*",
     ],
+    "the ranges of a Copy are written one by one (NVMCSA)": [
+        r"(identify\.cns01|admin\.identify)\..*\+521",
+        r"cli\.id-ctrl\.oncs",
+    ],
     "Copy has descriptors of format 0 only": [
         r"(identify\.cns01|admin\.identify)\..*\+534",
         r"cli\.id-ctrl\.ocfs",
