@@ -266,7 +266,7 @@ u16 vn_data_add(struct vn_req *req, u64 gpa, u64 len)
 		if (!r)
 			return NVME_SC_DATA_XFER_ERROR;
 		run = min(len, r->size - (gpa - r->gpa));
-		uaddr = r->uaddr + (gpa - r->gpa);
+		uaddr = vn_region_uaddr(r, gpa);
 		if (r->pins) {
 			pin = vn_region_pin(r, uaddr);
 			off = uaddr - pin->start;
@@ -337,7 +337,7 @@ static bool vn_data_add_page(struct vn_req *req)
 	r = vn_mem_region(req->mem, gpa);
 	if (!r || gpa & 3 || req->len > r->size - (gpa - r->gpa))
 		return false;
-	uaddr = r->uaddr + (gpa - r->gpa);
+	uaddr = vn_region_uaddr(r, gpa);
 	if (offset_in_page(uaddr) + req->len > PAGE_SIZE ||
 	    offset_in_page(gpa) + req->len > PAGE_SIZE)
 		return false;
@@ -443,12 +443,18 @@ static bool vn_data_has_bucket(const struct vn_req *req)
 
 static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
 {
+	struct vn_ctrl *ctrl = req->sq->ctrl;
 	u16 status;
 
 	if (vn_req_has_sgl(req))
 		status = vn_sgl_map(req);
 	else
 		status = vn_data_add_prps(req);
+	/* All of them may be of one page, whose references are not endless. */
+	if (unlikely(req->nr_bv > VN_MAX_PAGES) &&
+	    atomic_long_add_return(req->nr_bv, &ctrl->scattered) >
+	    VN_MAX_SCATTERED && !status)
+		status = NVME_SC_INTERNAL;
 	if (status)
 		return status;
 	if (vn_req_is_read(req) && !req->mem)
@@ -543,6 +549,8 @@ void vn_data_unmap_all(struct vn_req *req, bool redirty)
 	struct bio_vec *bv;
 	unsigned int i, n;
 
+	if (unlikely(req->nr_bv > VN_MAX_PAGES))
+		atomic_long_sub(req->nr_bv, &req->sq->ctrl->scattered);
 	for (i = 0; i < req->nr_bv && !req->mem; i++) {
 		bv = &req->bv[i];
 		if (!bv->bv_page)

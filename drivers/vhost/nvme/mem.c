@@ -43,6 +43,7 @@ const struct vn_region *vn_mem_region(const struct vn_mem *mem, u64 gpa)
 	slot = gpa >> mem->slot_shift;
 	if (slot >= VN_MEM_SLOTS)
 		return NULL;
+	slot = array_index_nospec((unsigned long)slot, VN_MEM_SLOTS);
 	/* The last region that does not begin behind the address, or the first */
 	low = mem->slots[slot];
 	high = mem->slots[slot + 1];
@@ -91,8 +92,8 @@ bool vn_mem_find(const struct vn_mem *mem, u64 gpa, u64 len, u64 *uaddr,
 
 	if (!r)
 		return false;
-	off = gpa - r->gpa;
-	*uaddr = r->uaddr + off;
+	*uaddr = vn_region_uaddr(r, gpa);
+	off = *uaddr - r->uaddr;
 	*run = min(len, r->size - off);
 	return true;
 }

@@ -12,6 +12,7 @@
  * that they complete in any context.
  */
 
+#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 
 #include "vhost_nvme.h"
@@ -25,6 +26,7 @@ static bool vn_poll_able(struct bio *bio)
 	struct request_queue *q = bdev_get_queue(bio->bi_bdev);
 
 	return q->limits.features & BLK_FEAT_POLL && queue_is_mq(q) &&
+	       q->tag_set->map[HCTX_TYPE_POLL].nr_queues &&
 	       bio->bi_opf & REQ_NOWAIT && !op_is_flush(bio->bi_opf) &&
 	       !bio_flagged(bio, BIO_CHAIN);
 }
@@ -42,7 +44,11 @@ void vn_poll_add(struct vn_req *req)
 
 	if (!vn_poll_able(&req->bio))
 		return;
-	req->bio.bi_opf |= REQ_POLLED;
+	/*
+	 * Not merged: a request goes to the hardware queue of its first bio, and only
+	 * the bio at its head is told which that was, if it is a polled one.
+	 */
+	req->bio.bi_opf |= REQ_POLLED | REQ_NOMERGE;
 	req->polled = true;
 	spin_lock_irq(&worker->polled_lock);
 	list_add_tail(&req->polled_node, &worker->polled);

@@ -139,7 +139,8 @@ void vn_bio_issue(struct vn_req *req)
 		bio->bi_iter.bi_sector = vn_sector(ns, le64_to_cpu(rw->slba));
 	bio->bi_private = req;
 	bio->bi_end_io = vn_bio_end_io;
-	if (bio->bi_opf & REQ_NOWAIT && req->len > PAGE_SIZE &&
+	/* One segment of a page needs no splitting. */
+	if (bio->bi_opf & REQ_NOWAIT && (req->len > PAGE_SIZE || nr > 1) &&
 	    !vn_bio_split(bio))
 		return;
 	if (unlikely(READ_ONCE(req->sq->cq->worker->poll_disks)))

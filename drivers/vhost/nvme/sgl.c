@@ -177,12 +177,13 @@ static int vn_sgl_reserve(struct vn_req *req, unsigned int *max,
 		return 0;
 	nr = max(nr, 2 * *max);
 	if (req->bv == req->inline_bv) {
-		bv = kmalloc_array(nr, sizeof(*bv), GFP_KERNEL_ACCOUNT);
+		bv = kmalloc_array(nr, sizeof(*bv),
+				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (bv)
 			memcpy(bv, req->inline_bv, sizeof(req->inline_bv));
 	} else {
 		bv = krealloc_array(req->bv, nr, sizeof(*bv),
-				    GFP_KERNEL_ACCOUNT);
+				    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	}
 	if (!bv)
 		return -ENOMEM;

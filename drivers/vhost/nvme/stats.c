@@ -5,17 +5,21 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "vhost_nvme.h"
+#include "nvm.h"
 
 /* NVM 1.0, 4.1.4.1: the first LBA of commands that have one */
 static u64 vn_error_lba(const struct nvme_command *cmd)
 {
 	switch (cmd->common.opcode) {
-	case nvme_cmd_flush:
-	case nvme_cmd_dsm:
-		return 0;
-	default:
+	case nvme_cmd_read:
+	case nvme_cmd_write:
+	case nvme_cmd_compare:
+	case nvme_cmd_verify:
+	case nvme_cmd_write_zeroes:
+	case VN_CMD_COPY:
 		return le64_to_cpu(cmd->rw.slba);
+	default:
+		return 0;
 	}
 }
 

@@ -81,6 +81,8 @@
  * in pieces of 512 bytes
  */
 #define VN_MAX_SGL_DESCS	4096
+/* Most segments that the controller's commands with very many have together */
+#define VN_MAX_SCATTERED	SZ_1M
 /* Identify Controller's OCFS: descriptor format 0, from one namespace to itself */
 #define VN_COPY_FORMATS		BIT(0)
 /*
@@ -629,6 +631,7 @@ struct vn_errors {
  * @max_verify: most bytes of one Verify
  * @batch: most commands fetched from one SQ in one pass
  * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
+ * @scattered: segments of commands that have more than VN_MAX_PAGES
  * @events: see there
  * @errors: see there
  * @dead_work: lets go of everything after the owner's death
@@ -660,6 +663,7 @@ struct vn_ctrl {
 	u32			max_verify;
 	u32			batch;
 	atomic_long_t		locked_pages;
+	atomic_long_t		scattered;
 	struct vn_events	events;
 	struct vn_errors	errors;
 	struct work_struct	dead_work;
@@ -866,6 +870,19 @@ static inline void vn_count(const struct vn_req *req, unsigned int dir,
 	req->sq->bytes[dir] += bytes;
 	count->commands[dir] += commands;
 	count->bytes[dir] += bytes;
+}
+
+/**
+ * vn_region_uaddr - where the owner has an address of a region
+ * @r: the region that vn_mem_region() has found
+ * @gpa: the guest's address
+ *
+ * No further than the region, also where the processor only guesses.
+ */
+static inline u64 vn_region_uaddr(const struct vn_region *r, u64 gpa)
+{
+	return r->uaddr + array_index_nospec((unsigned long)(gpa - r->gpa),
+					     (unsigned long)r->size);
 }
 
 /**

@@ -327,8 +327,9 @@ static void vn_worker_killed(void *arg)
 	worker->killed = true;
 	WRITE_ONCE(worker->thread, NULL);
 	spin_unlock_irq(&worker->wake_lock);
-	vn_poll_end(worker);
+	/* First, so that nobody can end this worker while poll_work uses it */
 	vn_ctrl_owner_died(worker->ctrl);
+	vn_poll_end(worker);
 }
 
 /**

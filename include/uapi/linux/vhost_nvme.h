@@ -58,9 +58,10 @@
 #define VHOST_NVME_F_PIN	0
 
 /*
- * Bit number of VHOST_SET_FEATURES: reads and writes go to the poll queues of disks
- * that have them (as the module parameter poll_queues gives to nvme's), and
- * complete without an interrupt on the host. A worker does not sleep while it has
+ * Bit number of VHOST_SET_FEATURES: reads and writes that go to the disk as one
+ * request, without FUA, go to the poll queues of disks that have them (as the module
+ * parameter poll_queues gives to nvme's), and complete without an interrupt on the
+ * host. A worker does not sleep while it has
  * such a command in flight, however long the disk takes.
  */
 #define VHOST_NVME_F_POLL_DISK	1
@@ -74,7 +75,7 @@
  *	queues
  * @max_entries: most entries of one queue
  * @max_nsid: highest namespace identifier
- * @max_transfer: most bytes of one Read or Write; limits Identify's MDTS
+ * @max_transfer: most bytes of one Read, Write or Compare; limits Identify's MDTS
  * @max_mem_regions: most regions of VHOST_SET_MEM_TABLE
  * @max_dsm_ranges: most ranges of one Dataset Management command
  * @max_poll_us: highest poll_us and irq_us of VHOST_NVME_SET_POLL
@@ -427,8 +428,8 @@ struct vhost_nvme_stats {
  */
 #define VHOST_NVME_EVENT_WORKER_DIED	6
 /*
- * id: the disk of a namespace has been removed from the host. The namespace stays
- * until SET_NS removes it, and commands to it fail.
+ * id: a command found that the disk of a namespace has been removed from the host.
+ * The namespace stays until SET_NS removes it, and commands to it fail.
  */
 #define VHOST_NVME_EVENT_NS_GONE	7
 
@@ -514,7 +515,8 @@ struct vhost_nvme_event {
  * When it returns, no further command is fetched, and the shadow doorbell and
  * EventIdx pages are not touched again. EVENT_RESET_DONE follows as soon as no
  * DMA to guest memory can happen and all rings are unpinned; pending queue
- * events are dropped. Namespaces, the memory table and the poll limit stay.
+ * events are dropped. Namespaces, the memory table, workers, the poll limits, what
+ * SET_CTRL has set, the error log and the counters of namespaces stay.
  * A second RESET before the event is allowed and gives one event.
  */
 #define VHOST_NVME_RESET	_IO(VHOST_VIRTIO, 0xA6)
@@ -554,7 +556,8 @@ struct vhost_nvme_event {
  * VHOST_NVME_GET_STATS - see struct vhost_nvme_stats. The size in the ioctl's number
  * may be that of another version of the structure.
  *
- * EINVAL: unknown scope, or size is too small. ENOENT: no such queue.
+ * EINVAL: unknown scope, or size is too small. ENOENT: no such queue or worker, or
+ * a namespace identifier that cannot be (one without namespace is no error).
  */
 #define VHOST_NVME_GET_STATS	_IOWR(VHOST_VIRTIO, 0xAA, struct vhost_nvme_stats)
 
