@@ -18,7 +18,7 @@ qmp_begin()
 # qmp SECONDS COMMAND [ARGUMENTS]: prints the answer
 qmp()
 {
-	local id=${EPOCHREALTIME/./} line
+	local id=${EPOCHREALTIME/./} line part=
 	local end=$((id + $1 * 1000000))
 
 	# Always both: QEMU may have been started anew.
@@ -26,9 +26,14 @@ qmp()
 	echo "{\"execute\": \"$2\", \"arguments\": {${3:-}}, \"id\": $id}" \
 		>&"$qmp_in"
 	while [ "${EPOCHREALTIME/./}" -lt $end ]; do
+		if ! IFS= read -r -t 0.1 -u "$qmp_out" line; then
+			# What has come of it so far
+			part+=$line
+			continue
+		fi
+		line=$part$line part=
 		# Not an event, or an answer that came too late
-		if IFS= read -r -t 0.1 -u "$qmp_out" line &&
-			[[ $line = *"\"id\": $id"* ]]; then
+		if [[ $line = *"\"id\": $id"* ]]; then
 			echo "$line"
 			[[ $line != *'"error": {'* ]]
 			return
