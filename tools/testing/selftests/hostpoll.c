@@ -293,6 +293,8 @@ TEST_F(slow, killed)
 
 	box_stop(&self->box);
 	snprintf(path, sizeof(path), "%s", self->path);
+	/* It is closed when all is over. */
+	ASSERT_EQ(0, wait_free(path));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
