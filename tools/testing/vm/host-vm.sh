@@ -7,7 +7,8 @@
 # terminal is COMMAND's and there is no limit.
 #
 # In build/run/NAME: console.log (kernel log of the host VM), output.log, and
-# out/ with what COMMAND left in /out.
+# out/ with what COMMAND left in /out; if the time was up, also what the VM did then
+# (registers.log, and its tasks in console.log).
 
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -47,7 +48,7 @@ make_payload()
 	done
 	printf '%s\n' "$command" >"$p/command"
 	echo "$BENCH_START" >"$p/start"
-	[ "$timeout" != 0 ] || touch "$p/interactive"
+	echo "$timeout" >"$p/timeout"
 	truncate -s "$(du -sk "$p" | awk '{ print int($1 * 1.1) + 8000 }')k" \
 		"$run/payload.img"
 	mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$p" "$run/payload.img"
@@ -62,8 +63,8 @@ accel()
 	cached=$CACHE/accel-$(key "$BUILD/qemu/stamp" \
 		/proc/sys/kernel/random/boot_id <<<"$(id -u)")
 	if [ ! -e "$cached" ]; then
-		rm -f "$CACHE"/accel-*
-		echo tcg >"$cached"
+		rm -f "$CACHE"/accel-????????????
+		echo tcg >"$cached.$$"
 		if [ -w /dev/kvm ] && timeout -k 1 30 "$qemu" -nodefaults \
 			-display none -machine q35 -accel kvm -cpu host -m 512M \
 			-no-reboot -kernel "$images/vmlinuz" \
@@ -71,10 +72,26 @@ accel()
 			-append "console=ttyS0 quiet panic=-1 role=probe" \
 			-serial stdio </dev/null 2>/dev/null |
 			grep -q "probe: hardware virtualization"; then
-			echo kvm >"$cached"
+			echo kvm >"$cached.$$"
 		fi
+		mv "$cached.$$" "$cached"
 	fi
 	cat "$cached"
+}
+
+# Just before the time is up: where the VM's CPUs are, twice
+watch_timeout()
+{
+	local end=$((SECONDS + timeout - 15))
+
+	exec 8<>"$run/monitor.out"
+	while [ $SECONDS -lt $end ]; do
+		read -r -t $((end - SECONDS)) -u 8 || true
+	done
+	for _ in 1 2; do
+		echo "info registers -a" >"$run/monitor.in"
+		timeout 3 cat <&8 >>"$run/registers.log" || true
+	done
 }
 
 case $(accel) in
@@ -111,9 +128,14 @@ if [ "$timeout" = 0 ]; then
 	"${vm[@]}" -chardev stdio,id=terminal,signal=off 2>"$run/qemu.log" ||
 		status=$?
 else
-	timeout --foreground -k 5 "$timeout" "${vm[@]}" -chardev stdio,id=terminal,signal=off \
+	mkfifo "$run/monitor.in" "$run/monitor.out"
+	watch_timeout >/dev/null 2>&1 &
+	timeout --foreground -k 5 "$timeout" "${vm[@]}" \
+		-chardev "pipe,id=monitor,path=$run/monitor" -mon monitor \
+		-chardev stdio,id=terminal,signal=off \
 		</dev/null 2>"$run/qemu.log" | tee "$run/output.log" ||
 		status=${PIPESTATUS[0]}
+	kill $! 2>/dev/null || true
 fi
 
 if [ "$status" = 124 ] || [ "$status" = 137 ]; then
