@@ -4,11 +4,16 @@
 
 Where a result has nested results, those are counted, and the outer one only if
 it failed and none of the nested did. A stream with fewer results than planned,
-or without a plan, is a failure: it ended early.
+or without a plan, is a failure: it ended early. What was said right before a
+failure is shown again, since the whole output is long.
 """
 
+import collections
 import re
 import sys
+
+# So many lines are shown again
+LINES = 30
 
 RESULT = re.compile(r"^(\s*)(not )?ok (\d+)\s*(?:- )?(.*?)\s*"
                     r"(?:#\s*(SKIP|XFAIL)\b\s*(.*))?$", re.I)
@@ -22,12 +27,15 @@ class Count:
         self.passed = 0
         self.failed = []
         self.skipped = []
+        # Lines before failures
+        self.shown = []
 
-    def add(self, bad, name, directive, reason):
+    def add(self, bad, name, directive, reason, lines):
         if (directive or "").upper() == "SKIP":
             self.skipped.append(f"{name}: {reason or 'no reason given'}")
         elif bad:
             self.failed.append(name)
+            self.shown += [*lines, ""]
         else:
             self.passed += 1
 
@@ -35,9 +43,12 @@ class Count:
 def count_stream(path, count):
     planned, seen = None, 0
     nested, nested_failed = 0, 0
+    # Since the last result
+    lines = collections.deque(maxlen=LINES)
     with open(path, encoding="utf-8", errors="replace") as stream:
         for line in stream:
             line = line.rstrip("\r\n")
+            lines.append(line)
             plan = PLAN.match(line)
             if plan:
                 planned = int(plan[1])
@@ -48,21 +59,26 @@ def count_stream(path, count):
             if indent:
                 nested += 1
                 nested_failed += bool(bad)
-                count.add(bad, name, directive, reason)
+                count.add(bad, name, directive, reason, lines)
+                lines.clear()
                 continue
             seen += 1
             if not nested or (bad and not nested_failed):
-                count.add(bad, name, directive, reason)
+                count.add(bad, name, directive, reason, lines)
+            lines.clear()
             nested, nested_failed = 0, 0
     if planned is None or seen < planned:
         count.failed.append(f"{path} ended early: {seen} results of "
                             f"{'an unknown number' if planned is None else planned}")
+        count.shown += [*lines, ""]
 
 
 def main():
     count = Count()
     for path in sys.argv[1:]:
         count_stream(path, count)
+    for line in count.shown:
+        print(line)
     for name in count.skipped:
         print(f"skipped: {name}")
     for name in count.failed:
