@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # All tests, and lint. Every part writes KTAP to build/check/; the last line is
-# the sum. FULL=1: what takes long, too.
+# the sum. FULL=1: what takes long, too. JOBS: how many parts run at a time; by
+# default as many as CPUs and free memory allow, four at most.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,59 +19,120 @@ if [ -n "${FULL:-}" ]; then
 	restarts=50 kills=100 resets=20 plugs=100 namespaces=256 dead=dead
 fi
 
-# part NAME TEXT COMMAND...
+# A part is a host VM with guests in it: it keeps a CPU busy, and half of another.
+host_vm_kib=$((7 << 20))
+free_kib=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
+jobs=${JOBS:-$((free_kib / host_vm_kib))}
+[ -n "${JOBS:-}" ] || [ "$jobs" -le "$(nproc)" ] || jobs=$(nproc)
+[ -n "${JOBS:-}" ] || [ "$jobs" -le 4 ] || jobs=4
+[ "$jobs" -ge 1 ] || jobs=1
+
+# Every part in a process group of its own, which ends with this script.
+set -m
+running=()
+
+# shellcheck disable=SC2329 # the trap calls it
+end_parts()
+{
+	local pid
+
+	trap - EXIT INT TERM
+	for pid in "${running[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null || true
+	done
+}
+trap end_parts EXIT
+trap 'exit 130' INT TERM
+
+# Returns when fewer than N parts run
+wait_below()
+{
+	local pid still
+
+	while [ ${#running[@]} -ge "$1" ]; do
+		wait -n "${running[@]}" || true
+		still=()
+		for pid in "${running[@]}"; do
+			if kill -0 "$pid" 2>/dev/null; then
+				still+=("$pid")
+			fi
+		done
+		running=("${still[@]}")
+	done
+}
+
+# run_part NAME TEXT COMMAND...: what it prints has the part's name in front
+run_part()
+{
+	local name=$1 text=$2 start=$SECONDS
+
+	shift 2
+	say "$name: $text"
+	"$@" 2>&1 | tee "$out/$name.ktap" | sed -u "s/^/$name: /" || true
+	say "$name: done after $((SECONDS - start)) s"
+}
+
+# part NAME TEXT COMMAND...: starts it as soon as there is room
 part()
 {
-	local name=$1
-
-	say "$2"
-	shift 2
-	"$@" 2>&1 | tee "$out/$name.ktap" || true
+	wait_below "$jobs"
+	run_part "$@" </dev/null &
+	running+=($!)
 }
 
-# in_vm NAME TIMEOUT TEXT COMMAND: a part that runs in a host VM of its own,
-# whose kernel log has to be silent, and those of its guests
-in_vm()
+# run_vm NAME TIMEOUT COMMAND: whose kernel log has to be silent, and those of
+# its guests
+run_vm()
 {
-	local log=$BUILD/run/$1
+	local run=$BUILD/run/$1
 
-	part "$1" "$3" "$TESTING/vm/host-vm.sh" "$1" "$2" "$4"
+	"$TESTING/vm/host-vm.sh" "$1" "$2" "$3" || true
 	{
-		ktap_n=0
 		ktap_begin
 		t "$1: the kernel logs are silent" "$TESTING/klog.sh" \
-			"$log/console.log" "$log"/out/dmesg "$log"/out/*.log || true
+			"$run/console.log" "$run"/out/dmesg "$run"/out/*.log || true
 		ktap_end || true
-	} | tee "$out/$1-log.ktap"
+	} >"$out/$1-log.ktap"
+	# It has a file of its own, but is to be seen here.
+	sed 's/^/log: /' "$out/$1-log.ktap"
 }
 
-in_vm selftests 1800 "selftests in the host VM, without a guest" \
-	"bash /bench/selftests/run.sh"
-in_vm fio 900 "the fio engine in the host VM, without a guest" \
-	"bash /bench/host/test-fio"
+# in_vm NAME TIMEOUT TEXT COMMAND: a part that runs in a host VM of its own
+in_vm()
+{
+	part "$1" "$3" run_vm "$1" "$2" "$4"
+}
+
+# What takes longest comes first.
 in_vm guest 2400 "guests on vhost-kernel-nvme" "bash /bench/host/test-guest"
-in_vm compare 900 "the same guest with vhost=on and with vhost=off" \
-	"bash /bench/host/test-compare"
-in_vm tools 1200 "file systems and disk tools in guests" \
-	"bash /bench/host/test-tools"
-in_vm boot $((1200 + 40 * restarts)) "firmware boots guests from the disk" \
-	"bash /bench/host/test-boot $restarts"
-in_vm options 1200 "the device's options and messages" \
-	"bash /bench/host/test-options"
 in_vm kill $((400 + 100 * kills)) "SIGKILL to QEMU under load" \
 	"bash /bench/host/test-kill $kills"
-in_vm disks 1200 "every kind of disk, under the module and under a guest" \
-	"bash /bench/host/test-disks"
 in_vm reset $((1200 + resets * 120)) "resets and restarts with commands in flight" \
 	"bash /bench/host/test-reset $resets resets restarts hangs aborts $dead"
+in_vm selftests 1800 "selftests in the host VM, without a guest" \
+	"bash /bench/selftests/run.sh"
+in_vm tools 1200 "file systems and disk tools in guests" \
+	"bash /bench/host/test-tools"
+in_vm disks 1200 "every kind of disk, under the module and under a guest" \
+	"bash /bench/host/test-disks"
 in_vm hotplug $((1200 + plugs * 30)) "controllers and memory that come and go" \
 	"bash /bench/host/test-hotplug $plugs"
+in_vm boot $((1200 + 40 * restarts)) "firmware boots guests from the disk" \
+	"bash /bench/host/test-boot $restarts"
 in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
 	"bash /bench/host/test-queues $namespaces"
+in_vm compare 900 "the same guest with vhost=on and with vhost=off" \
+	"bash /bench/host/test-compare"
+in_vm options 1200 "the device's options and messages" \
+	"bash /bench/host/test-options"
 in_vm admin 1200 "what the admin queue tells and sets" \
 	"bash /bench/host/test-admin"
-part qtest "QEMU's own test of the device" "$TESTING/qtest.sh"
+in_vm fio 900 "the fio engine in the host VM, without a guest" \
+	"bash /bench/host/test-fio"
 part lint "lint" "$TESTING/lint.sh"
+part qtest "QEMU's own test of the device" "$TESTING/qtest.sh"
 
+wait_below 1
+trap - EXIT
 say "all parts are done; logs are in $BUILD/run, results in $out"
 /usr/bin/python3 "$TESTING/ktap.py" "$out"/*.ktap
