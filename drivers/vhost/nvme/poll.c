@@ -73,9 +73,10 @@ void vn_poll_del(struct vn_req *req)
 }
 
 /*
- * The one that was looked for the longest time ago. Where to look is
- * copied, since others may complete the request meanwhile: the block layer allows
- * polling with what was a cookie of that disk (see iocb_bio_iopoll()).
+ * The one that was looked for the longest time ago. Where to look is copied, since
+ * others may complete the request meanwhile. The disk's hardware queue, which the
+ * cookie names, remains: what is in flight holds the usage counter, so that another
+ * reference is to be had.
  */
 static struct vn_ns *vn_poll_next(struct vn_worker *worker, struct bio *bio)
 {
@@ -91,6 +92,7 @@ static struct vn_ns *vn_poll_next(struct vn_worker *worker, struct bio *bio)
 		refcount_inc(&ns->ref);
 		bio->bi_bdev = ns->bdev;
 		bio->bi_cookie = READ_ONCE(req->bio.bi_cookie);
+		percpu_ref_get(&bdev_get_queue(ns->bdev)->q_usage_counter);
 	}
 	spin_unlock_irq(&worker->polled_lock);
 	return ns;
@@ -120,6 +122,7 @@ bool vn_poll_disks(struct vn_worker *worker)
 			bdev = bio.bi_bdev;
 			cookie = bio.bi_cookie;
 		}
+		percpu_ref_put(&bdev_get_queue(ns->bdev)->q_usage_counter);
 		vn_ns_put(ns);
 	}
 	return !list_empty_careful(&worker->polled);
