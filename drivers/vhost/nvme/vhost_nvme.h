@@ -70,6 +70,8 @@
 #define VN_SQ_MISSES		16
 /* ... but after a pass, once others have had as many, and when they have none. */
 #define VN_SCAN_COMMANDS	128
+/* Time after which a pass leaves further SQs to the next one */
+#define VN_PASS_NS		NSEC_PER_MSEC
 /* Most pieces of one command's data: an offset in the first page adds one */
 #define VN_MAX_PAGES		(VN_MAX_TRANSFER / VHOST_PAGE_SIZE + 1)
 /* PRP list entries copied at once */

@@ -95,6 +95,15 @@ static unsigned int vn_sq_serve(struct vn_sq *sq)
 }
 
 /*
+ * SGLs of many pieces in many queues could make a pass last for seconds. Whoever
+ * waits for its end, to change the controller, waits for one queue and little more.
+ */
+static bool vn_pass_is_long(const struct vn_worker *worker)
+{
+	return ktime_get_ns() - worker->now > VN_PASS_NS;
+}
+
+/*
  * Queues without commands are looked at now and then: the cost of a command does
  * not grow with their number, and the wait of their first one is bounded.
  */
@@ -114,6 +123,8 @@ static unsigned int vn_worker_scan(struct vn_worker *worker)
 		found += n;
 		sq->misses = 0;
 		list_add_tail(&sq->active, &worker->active);
+		if (vn_pass_is_long(worker))
+			break;
 	}
 	return found;
 }
@@ -123,7 +134,7 @@ static bool vn_worker_pass(struct vn_worker *worker)
 {
 	unsigned int n, found = 0;
 	struct vn_sq *sq, *next;
-	bool polling = false;
+	bool polling = false, rotate = true;
 
 	mutex_lock(&worker->lock);
 	list_for_each_entry_safe(sq, next, &worker->active, active) {
@@ -133,9 +144,15 @@ static bool vn_worker_pass(struct vn_worker *worker)
 			sq->misses = 0;
 		else if (++sq->misses == VN_SQ_MISSES)
 			list_del_init(&sq->active);
+		if (n && !list_entry_is_head(next, &worker->active, active) &&
+		    vn_pass_is_long(worker)) {
+			list_rotate_to_front(&next->active, &worker->active);
+			rotate = false;
+			break;
+		}
 	}
 	/* Each in its turn is first at the entries of a CQ that they share. */
-	if (!list_is_singular(&worker->active))
+	if (rotate && !list_is_singular(&worker->active))
 		list_rotate_left(&worker->active);
 
 	if (!list_empty_careful(&worker->polled))
