@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Commands that read the disk for themselves: Compare, Verify, Copy. They do so in
- * steps, through a buffer that exists as long as a step.
+ * Commands that go through a buffer which exists as long as a step: Compare, Verify,
+ * Copy, and those of Read and Write for which there is no bounce buffer.
  */
 
 #include <linux/blkdev.h>
@@ -87,6 +87,70 @@ static bool vn_buf_equals(const struct vn_buf *buf, const struct vn_req *req,
 		bvec_iter_advance(buf->bv, &bi, n);
 	}
 	return equal;
+}
+
+/* Copies between the buffer and the guest's data from @pos on. */
+static void vn_buf_copy(struct vn_buf *buf, struct vn_req *req, u32 pos,
+			u32 len, bool to_guest)
+{
+	struct bvec_iter gi = { .bi_size = req->len }, bi = { .bi_size = len };
+	struct bio_vec guest, own;
+	void *p, *q;
+	u32 n;
+
+	bvec_iter_advance(req->bv, &gi, pos);
+	while (bi.bi_size) {
+		guest = bvec_iter_bvec(req->bv, gi);
+		own = bvec_iter_bvec(buf->bv, bi);
+		n = min(guest.bv_len, own.bv_len);
+		/* A bit bucket has no page. */
+		if (guest.bv_page) {
+			p = bvec_kmap_local(&guest);
+			q = bvec_kmap_local(&own);
+			if (to_guest)
+				memcpy(p, q, n);
+			else
+				memcpy(q, p, n);
+			kunmap_local(q);
+			kunmap_local(p);
+		}
+		bvec_iter_advance(req->bv, &gi, n);
+		bvec_iter_advance(buf->bv, &bi, n);
+	}
+}
+
+/* Read and Write for which there is no bounce buffer; see vn_rw_in_steps(). */
+bool vn_rw_step(struct vn_req *req)
+{
+	sector_t sector = vn_sector(req->ns, le64_to_cpu(req->cmd.rw.slba)) +
+			  (req->pos >> SECTOR_SHIFT);
+	u32 len = min_t(u32, req->len - req->pos, VN_COPY_STEP);
+	bool read = vn_req_is_read(req);
+	blk_opf_t opf = REQ_OP_READ | REQ_SYNC;
+	struct vn_buf *buf;
+	int err = 0;
+
+	buf = vn_buf_alloc(len);
+	if (!buf) {
+		req->status = NVME_SC_INTERNAL;
+		return false;
+	}
+	if (!read) {
+		opf = REQ_OP_WRITE | REQ_SYNC;
+		if (vn_rw_fua(req))
+			opf |= REQ_FUA;
+		vn_buf_copy(buf, req, req->pos, len, false);
+	} else if (!req->pos && vn_rw_fua(req)) {
+		err = blkdev_issue_flush(req->ns->bdev);
+	}
+	if (!err)
+		err = vn_buf_rw(buf, req->ns, sector, len, opf);
+	if (read && !err)
+		vn_buf_copy(buf, req, req->pos, len, true);
+	vn_buf_free(buf);
+	req->status = vn_errno_status(req->ns, err, read);
+	req->pos += len;
+	return !req->status && req->pos < req->len;
 }
 
 /*

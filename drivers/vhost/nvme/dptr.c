@@ -373,28 +373,40 @@ static void vn_bounce_free(struct vn_req *req)
 	req->nr_bounce = 0;
 }
 
-static noinline u16 vn_bounce_alloc(struct vn_req *req)
+static bool vn_bounce_alloc(struct vn_req *req)
 {
 	unsigned int nr = DIV_ROUND_UP(req->len, PAGE_SIZE);
 	u32 left = req->len, n;
 	struct page *page;
 
 	req->bounce = kmalloc_array(nr, sizeof(*req->bounce),
-				    GFP_KERNEL_ACCOUNT);
+				    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!req->bounce)
-		return NVME_SC_INTERNAL;
+		return false;
 	while (left) {
-		page = alloc_page(GFP_KERNEL_ACCOUNT);
+		page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!page) {
 			vn_bounce_free(req);
-			return NVME_SC_INTERNAL;
+			return false;
 		}
 		n = min_t(u32, left, PAGE_SIZE);
 		bvec_set_page(&req->bounce[req->nr_bounce++], page, n, 0);
 		left -= n;
 	}
+	return true;
+}
+
+/* Where that is too much memory, or there is none, the command is done in steps. */
+static noinline void vn_bounce(struct vn_req *req)
+{
+	atomic_long_t *bytes = &req->sq->ctrl->bounce_bytes;
+
 	req->sq->bounced++;
-	return NVME_SC_SUCCESS;
+	if (atomic_long_add_return(req->len, bytes) <= VN_MAX_BOUNCE &&
+	    vn_bounce_alloc(req))
+		return;
+	atomic_long_sub(req->len, bytes);
+	vn_rw_in_steps(req);
 }
 
 /*
@@ -462,7 +474,7 @@ static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
 	/* Nor does a disk expect a bio of more segments than others make. */
 	if (dma && (req->nr_bv > VN_MAX_PAGES || vn_data_has_bucket(req) ||
 		    vn_data_needs_bounce(req, req->nr_bv)))
-		return vn_bounce_alloc(req);
+		vn_bounce(req);
 	return NVME_SC_SUCCESS;
 }
 
@@ -472,7 +484,8 @@ static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
  * @len: bytes of data, 1 to VN_MAX_TRANSFER
  *
  * Sets @req's len, bv and, if the disk cannot use the guest's memory directly,
- * bounce. Whatever the result, vn_data_unmap() undoes it.
+ * bounce, or op for a command that is done in steps. Whatever the result,
+ * vn_data_unmap() undoes it.
  *
  * Context: the worker; may sleep and fault on guest memory.
  * Return: NVMe status.
@@ -483,8 +496,9 @@ u16 vn_data_map(struct vn_req *req, u32 len)
 	req->bv = req->inline_bv;
 	if (!req->mem || vn_req_has_sgl(req) || !vn_data_add_page(req))
 		return vn_data_map_all(req, true);
-	return likely(!vn_data_needs_bounce(req, 1)) ? NVME_SC_SUCCESS :
-						       vn_bounce_alloc(req);
+	if (unlikely(vn_data_needs_bounce(req, 1)))
+		vn_bounce(req);
+	return NVME_SC_SUCCESS;
 }
 
 /**
@@ -559,8 +573,10 @@ void vn_data_unmap_all(struct vn_req *req, bool redirty)
 		unpin_user_page_range_dirty_lock(bv->bv_page, n, redirty);
 	}
 	req->nr_bv = 0;
-	if (req->bounce)
+	if (req->bounce) {
 		vn_bounce_free(req);
+		atomic_long_sub(req->len, &req->sq->ctrl->bounce_bytes);
+	}
 	if (req->bv != req->inline_bv)
 		kfree(req->bv);
 	req->bv = NULL;

@@ -104,7 +104,7 @@ static bool vn_req_step(struct vn_req *req)
 
 	bio_uninit(&req->bio);
 	kfree(req->data);
-	vn_data_unmap(req, false);
+	vn_data_unmap(req, vn_req_is_read(req));
 	vn_req_complete(req);
 	return false;
 }

@@ -50,6 +50,7 @@ u16 vn_dsm_prep(struct vn_req *req);
 bool vn_dsm_step(struct vn_req *req);
 
 /* copy.c */
+bool vn_rw_step(struct vn_req *req);
 u16 vn_compare_prep(struct vn_req *req);
 u16 vn_verify_prep(struct vn_req *req);
 bool vn_compare_step(struct vn_req *req);

@@ -167,6 +167,23 @@ static const struct vn_op vn_read_fua_op = {
 	.blocking	= true,
 };
 
+static const struct vn_op vn_rw_step_op = {
+	.step		= vn_rw_step,
+	.blocking	= true,
+};
+
+/**
+ * vn_rw_in_steps - have a Read or Write done in steps
+ * @req: a command that cannot have a bounce buffer
+ *
+ * Context: the worker.
+ */
+void vn_rw_in_steps(struct vn_req *req)
+{
+	req->op = &vn_rw_step_op;
+	req->pos = 0;
+}
+
 /* NVM 1.0, 3.2.4 Read, 3.2.6 Write */
 u16 vn_rw_prep(struct vn_req *req)
 {
@@ -188,7 +205,7 @@ u16 vn_rw_prep(struct vn_req *req)
 		return status;
 
 	if (vn_req_is_read(req)) {
-		if (vn_rw_fua(req))
+		if (vn_rw_fua(req) && !req->op->step)
 			req->op = &vn_read_fua_op;
 		vn_count(req, VN_READ, 1, len);
 	} else {

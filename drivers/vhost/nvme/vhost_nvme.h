@@ -85,6 +85,8 @@
 #define VN_MAX_SGL_DESCS	4096
 /* Most segments that the controller's commands with very many have together */
 #define VN_MAX_SCATTERED	SZ_1M
+/* Most bytes of bounce buffers that the controller's commands have together */
+#define VN_MAX_BOUNCE		SZ_64M
 /* Identify Controller's OCFS: descriptor format 0, from one namespace to itself */
 #define VN_COPY_FORMATS		BIT(0)
 /*
@@ -634,6 +636,7 @@ struct vn_errors {
  * @batch: most commands fetched from one SQ in one pass
  * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
  * @scattered: segments of commands that have more than VN_MAX_PAGES
+ * @bounce_bytes: of bounce buffers
  * @events: see there
  * @errors: see there
  * @dead_work: lets go of everything after the owner's death
@@ -666,6 +669,7 @@ struct vn_ctrl {
 	u32			batch;
 	atomic_long_t		locked_pages;
 	atomic_long_t		scattered;
+	atomic_long_t		bounce_bytes;
 	struct vn_events	events;
 	struct vn_errors	errors;
 	struct work_struct	dead_work;
@@ -768,6 +772,9 @@ u16 vn_data_map_cpu(struct vn_req *req, u32 len);
 void vn_data_sync(struct vn_req *req, bool to_guest);
 bool vn_data_all_dirty(const struct vn_req *req);
 void vn_data_unmap_all(struct vn_req *req, bool redirty);
+
+/* rw.c */
+void vn_rw_in_steps(struct vn_req *req);
 
 /* sgl.c */
 u16 vn_sgl_map(struct vn_req *req);

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a guest can make the host allocate has bounds. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "test.h"
+
+#define MIB		(1L << 20)
+#define CGROUPS		"/sys/fs/cgroup"
+#define COMMANDS	160
+/* As many different places of guest memory and disk */
+#define AREAS		8
+/* Of all bounce buffers of a controller; and for what else there is meanwhile */
+#define BOUNCE_LIMIT	(64 * MIB)
+#define MARGIN		(24 * MIB)
+/* Data of a Write: more pieces than a disk gets as they are */
+#define PIECE		2048
+#define PIECES		(MIB / PIECE)
+
+static int put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/*
+ * A memory cgroup of its own for this process. The controller's threads are the
+ * process's, and what they allocate for the guest counts there.
+ */
+static int cgroup_enter(char *dir, size_t size)
+{
+	char path[128], pid[16];
+	int ret;
+
+	if (access(CGROUPS "/cgroup.procs", F_OK))
+		mount("none", CGROUPS, "cgroup2", 0, NULL);
+	ret = put(CGROUPS "/cgroup.subtree_control", "+memory");
+	if (ret)
+		return ret;
+	snprintf(dir, size, CGROUPS "/vng%d", getpid());
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	return put(path, pid);
+}
+
+/* Bytes of kernel memory that count for the cgroup, or -1 */
+static long cgroup_kernel(const char *dir)
+{
+	char path[128], line[128];
+	long bytes = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/memory.stat", dir);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "kernel %ld", &bytes) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
+FIXTURE(bounds) {
+	struct box box;
+	char cgroup[64];
+	uint64_t data;
+	uint64_t sgl;
+};
+
+FIXTURE_SETUP(bounds)
+{
+	struct vng *g = &self->box.g;
+	int ret = cgroup_enter(self->cgroup, sizeof(self->cgroup));
+
+	if (ret == -ENOENT)
+		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->cgroup, strerror(-ret));
+	/* A disk that takes its time, so that many commands are in flight */
+	BOX_SETUP(&self->box, .entries = 2 * COMMANDS,
+		  .attrs = "irqmode=2 completion_nsec=20000000");
+	self->data = vng_alloc(g, AREAS * MIB, 4096);
+	self->sgl = vng_alloc(g, AREAS * PIECES * sizeof(struct vng_sgl), 4096);
+	ASSERT_NE(0, self->data);
+	ASSERT_NE(0, self->sgl);
+}
+
+FIXTURE_TEARDOWN(bounds)
+{
+	box_stop(&self->box);
+	put(CGROUPS "/cgroup.procs", "0");
+	rmdir(self->cgroup);
+}
+
+/* Commands of 1 MiB, all at once; the most kernel memory meanwhile */
+#define RUN(op, first_lba, pieces)					\
+({									\
+	long __most = 0, __now;						\
+	struct vng_sqe __sqe;						\
+	struct vng_cqe __cqe;						\
+	unsigned int __i, __left = COMMANDS;				\
+	uint64_t __end;							\
+									\
+	for (__i = 0; __i < COMMANDS; __i++) {				\
+		vng_cmd_rw(&__sqe, op, 1,				\
+			   (first_lba) + __i % AREAS * (MIB / 512), MIB / 512); \
+		vng_sgl_use(&__sqe, VNG_SGL_LAST_SEGMENT, self->sgl +	\
+			    __i % AREAS * PIECES * sizeof(struct vng_sgl), \
+			    (pieces) * sizeof(struct vng_sgl));		\
+		__sqe.cid = __i;					\
+		OK(vng_sq_push(&self->box.sq, &__sqe));			\
+	}								\
+	OK(vng_sq_ring(&self->box.sq));					\
+	__end = vng_now_ms() + 6 * g->timeout_ms;			\
+	while (__left && vng_now_ms() < __end) {			\
+		__now = cgroup_kernel(self->cgroup);			\
+		ASSERT_LT(0, __now);					\
+		__most = __now > __most ? __now : __most;		\
+		while (vng_cq_peek(&self->box.cq, &__cqe) == 1) {	\
+			ASSERT_EQ(0, vng_status(&__cqe));		\
+			__left--;					\
+		}							\
+		vng_cq_ring(&self->box.cq);				\
+		sleep_ms(5);						\
+	}								\
+	ASSERT_EQ(0, __left);						\
+	__most;								\
+})
+
+/* Data that nobody wants, in front of the rest */
+TEST_F(bounds, bounce_of_reads)
+{
+	struct vng *g = &self->box.g;
+	struct vng_sgl *desc;
+	struct vhost_nvme_stats st;
+	unsigned int i;
+	long before;
+	char *p;
+
+	for (i = 0; i < AREAS; i++) {
+		uint64_t gpa = self->sgl + i * PIECES * sizeof(*desc);
+
+		desc = vng_ptr(g, gpa, 2 * sizeof(*desc));
+		vng_sgl_set(desc, 0, VNG_SGL_BIT_BUCKET, 0, 512);
+		vng_sgl_set(desc, 1, VNG_SGL_DATA, self->data + i * MIB + 512,
+			    MIB - 512);
+		ASSERT_EQ(0, box_fill(&self->box, i * (MIB / 512), MIB, i + 1));
+		p = vng_ptr(g, self->data + i * MIB, MIB);
+		pattern_fill(p, MIB, i + 1);
+		memset(p + 512, 0xa5, MIB - 512);
+	}
+	before = cgroup_kernel(self->cgroup);
+	ASSERT_LT(0, before);
+	EXPECT_GE(before + BOUNCE_LIMIT + MARGIN, RUN(VNG_CMD_READ, 0, 2));
+	for (i = 0; i < AREAS; i++)
+		EXPECT_EQ(-1, pattern_check(vng_ptr(g, self->data + i * MIB, MIB),
+					    MIB, i + 1));
+	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &st));
+	EXPECT_EQ(COMMANDS, st.bounced);
+}
+
+/* Data in very many pieces */
+TEST_F(bounds, bounce_of_writes)
+{
+	struct vng *g = &self->box.g;
+	struct vng_sgl *desc;
+	unsigned int i, j;
+	long before;
+
+	for (i = 0; i < AREAS; i++) {
+		uint64_t gpa = self->sgl + i * PIECES * sizeof(*desc);
+
+		desc = vng_ptr(g, gpa, PIECES * sizeof(*desc));
+		for (j = 0; j < PIECES; j++)
+			vng_sgl_set(desc, j, VNG_SGL_DATA, self->data + i * MIB +
+				    (uint64_t)j * PIECE, PIECE);
+		pattern_fill(vng_ptr(g, self->data + i * MIB, MIB), MIB, i + 100);
+	}
+	before = cgroup_kernel(self->cgroup);
+	ASSERT_LT(0, before);
+	/* And 16 bytes for each of the segments */
+	EXPECT_GE(before + BOUNCE_LIMIT + MARGIN,
+		  RUN(VNG_CMD_WRITE, 32 * MIB / 512, PIECES));
+	for (i = 0; i < AREAS; i++)
+		EXPECT_EQ(-1, box_check(&self->box, (32 + i) * (MIB / 512), MIB,
+					i + 100));
+}
+
+TEST_HARNESS_MAIN
