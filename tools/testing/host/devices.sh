@@ -86,7 +86,11 @@ device_arg()
 # for which the guest's memory has to be shared.
 add_vhost_user()
 {
-	local socket=/run/vhost-user-$1
+	local socket=/run/vhost-user-$1 pages=/proc/sys/vm/nr_hugepages
+
+	# In huge pages: a page touched for the first time is an exit, and of a
+	# guest's usual memory QEMU asks for huge pages as well.
+	echo $(($(cat $pages) + 512)) >$pages
 
 	rm -f "$socket"
 	LD_LIBRARY_PATH=/bench/qemu/lib /bench/qemu/qemu-storage-daemon \
@@ -103,7 +107,7 @@ add_vhost_user()
 		sleep 0.1
 	done
 	# shellcheck disable=SC2054 # the commas are QEMU's
-	device_args+=(-object "memory-backend-memfd,id=ram,share=on,size=${guest_memory:-1G}"
+	device_args+=(-object "memory-backend-memfd,id=ram,share=on,hugetlb=on,size=1G"
 		-machine memory-backend=ram
 		-chardev "socket,id=vhost-user,path=$socket"
 		-device vhost-user-blk-pci,chardev=vhost-user,num-queues=2)
