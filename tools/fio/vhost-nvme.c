@@ -47,6 +47,7 @@ struct vn_options {
 	unsigned int poll_us;
 	unsigned int hugepages;
 	unsigned int pin;
+	unsigned int poll_disk;
 	char *counters;
 };
 
@@ -107,6 +108,16 @@ static struct fio_option options[] = {
 		.off1	= offsetof(struct vn_options, pin),
 		.def	= "0",
 		.help	= "Pin all buffers once, instead of each for its command",
+		.category = FIO_OPT_C_ENGINE,
+		.group	= FIO_OPT_G_INVALID,
+	},
+	{
+		.name	= "poll_disk",
+		.lname	= "Polled disk",
+		.type	= FIO_OPT_BOOL,
+		.off1	= offsetof(struct vn_options, poll_disk),
+		.def	= "0",
+		.help	= "The worker polls the poll queues of disks that have some",
 		.category = FIO_OPT_C_ENGINE,
 		.group	= FIO_OPT_G_INVALID,
 	},
@@ -275,6 +286,7 @@ static int vn_init(struct thread_data *td)
 {
 	struct vn_options *o = td->eo;
 	unsigned int depth = td->o.iodepth;
+	uint64_t features = 0;
 	struct engine *e;
 	int ret;
 
@@ -319,8 +331,12 @@ static int vn_init(struct thread_data *td)
 
 	ret = vng_set_owner(&e->g);
 	ret = ret ?: vng_set_poll(&e->g, o->poll_us);
-	if (!ret && o->pin)
-		ret = vng_set_features(&e->g, 1ULL << VHOST_NVME_F_PIN);
+	if (o->pin)
+		features |= 1ULL << VHOST_NVME_F_PIN;
+	if (o->poll_disk)
+		features |= 1ULL << VHOST_NVME_F_POLL_DISK;
+	if (!ret && features)
+		ret = vng_set_features(&e->g, features);
 	if (ret)
 		goto err;
 	ret = add_rings(e, o->entries, depth);
