@@ -42,9 +42,12 @@
 #define DATA_BYTES	(63 * MIB)
 #define DATA_GPA	(1UL << 32)
 #define MAX_BATCH	64
+#define MAX_PAGES	256
 #define MAX_QUEUES	64
 #define QUEUE_ENTRIES	128
 #define IDLE_LOOKS	400
+/* Turns of the worker's CPU in which it certainly falls asleep */
+#define SLEEP_LOOKS	20
 
 enum kind { GUEST, URING, SQPOLL };
 
@@ -59,6 +62,8 @@ enum kind { GUEST, URING, SQPOLL };
  * @nss: guest: namespaces, all used; 0 for 1
  * @regions: guest: pieces of memory with data, all used; 0 for 1
  * @pinned: guest: its memory is pinned as a whole
+ * @asleep: guest: the worker does not poll, and sleeps when a command comes
+ * @sgl: guest: an SGL of one descriptor instead of PRPs
  * @scattered: no two pages of a command are neighbours
  * @registered: io_uring: registered buffers
  */
@@ -72,6 +77,8 @@ struct work {
 	unsigned int	nss;
 	unsigned int	regions;
 	bool		pinned;
+	bool		asleep;
+	bool		sgl;
 	bool		scattered;
 	bool		registered;
 };
@@ -84,7 +91,10 @@ static const struct work works[] = {
 	{ "guest-4k-b16", GUEST, 16, 4000, 4 * KIB },
 	{ "guest-4k-b32", GUEST, 32, 6400, 4 * KIB },
 	{ "pinned-4k-b1", GUEST, 1, 1000, 4 * KIB, .pinned = true },
+	{ "pinned-4k-b8", GUEST, 8, 2000, 4 * KIB, .pinned = true },
 	{ "pinned-4k-b32", GUEST, 32, 6400, 4 * KIB, .pinned = true },
+	{ "guest-4k-b1-asleep", GUEST, 1, 1000, 4 * KIB, .asleep = true },
+	{ "guest-4k-b32-asleep", GUEST, 32, 6400, 4 * KIB, .asleep = true },
 	{ "uring-4k-b1", URING, 1, 1000, 4 * KIB, .registered = true },
 	{ "uring-4k-b8", URING, 8, 2000, 4 * KIB, .registered = true },
 	{ "uring-4k-b32", URING, 32, 6400, 4 * KIB, .registered = true },
@@ -100,11 +110,22 @@ static const struct work works[] = {
 	  .pinned = true },
 	{ "guest-128k-b8", GUEST, 8, 400, 128 * KIB },
 	{ "guest-128k-b8-scattered", GUEST, 8, 400, 128 * KIB, .scattered = true },
+	{ "guest-128k-b8-sgl", GUEST, 8, 400, 128 * KIB, .sgl = true },
 	{ "pinned-128k-b8", GUEST, 8, 400, 128 * KIB, .pinned = true },
+	{ "pinned-128k-b8-sgl", GUEST, 8, 400, 128 * KIB, .pinned = true,
+	  .sgl = true },
 	{ "uring-4k-b8-unregistered", URING, 8, 2000, 4 * KIB },
 	{ "uring-128k-b8-unregistered", URING, 8, 400, 128 * KIB },
 	{ "uring-128k-b8-scattered", URING, 8, 400, 128 * KIB, .scattered = true },
 	{ "uring-128k-b8", URING, 8, 400, 128 * KIB, .registered = true },
+	{ "guest-1m-b8", GUEST, 8, 160, MIB },
+	{ "guest-1m-b8-sgl", GUEST, 8, 160, MIB, .sgl = true },
+	{ "guest-1m-b8-scattered", GUEST, 8, 160, MIB, .scattered = true },
+	{ "pinned-1m-b8", GUEST, 8, 160, MIB, .pinned = true },
+	{ "pinned-1m-b8-sgl", GUEST, 8, 160, MIB, .pinned = true, .sgl = true },
+	{ "uring-1m-b8-unregistered", URING, 8, 160, MIB },
+	{ "uring-1m-b8-scattered", URING, 8, 160, MIB, .scattered = true },
+	{ "uring-1m-b8", URING, 8, 160, MIB, .registered = true },
 };
 
 static char *memory;		/* RING_BYTES + DATA_BYTES */
@@ -188,8 +209,8 @@ static void describe(const struct work *w, bool idle)
 {
 	static const char * const kinds[] = { "guest", "uring", "sqpoll" };
 
-	printf("{\"name\": \"%s\", \"kind\": \"%s\", \"ios\": %u, \"clock\": %llu",
-	       w->name, kinds[w->kind], idle ? 0 : w->ios,
+	printf("{\"name\": \"%s\", \"kind\": \"%s\", \"ios\": %u, \"batch\": %u, \"clock\": %llu",
+	       w->name, kinds[w->kind], idle ? 0 : w->ios, w->batch,
 	       (unsigned long long)(stopped - started));
 }
 
@@ -235,7 +256,7 @@ static void guest_open(struct guest *t, const struct work *w, int disk)
 				     memory + RING_BYTES + i * t->region_bytes,
 				     t->region_bytes));
 	CHECK(g, vng_mem_publish(g));
-	CHECK(g, vng_set_poll(g, g->caps.max_poll_us));
+	CHECK(g, vng_set_poll(g, w->asleep ? 0 : g->caps.max_poll_us));
 	for (i = 0; i < nr(w->nss); i++)
 		CHECK(g, vng_set_ns(g, i + 1, disk, 9, 0, 0));
 	CHECK(g, vng_dbbuf_on(g));
@@ -254,16 +275,19 @@ static void guest_command(struct guest *t, const struct work *w, unsigned int i)
 	unsigned int pages = w->bytes / PAGE, p;
 	unsigned int all = DATA_BYTES / PAGE, first = pick(all / pages) * pages;
 	uint64_t *list = vng_ptr(&t->g, t->list[i], PAGE);
+	uint64_t gpa = data_gpa(t, (uint64_t)first * PAGE);
 	struct vng_sqe sqe;
 
 	vng_cmd_rw(&sqe, VNG_CMD_READ, pick(nr(w->nss)) + 1, pick_offset(w) >> 9,
 		   w->bytes >> 9);
 	sqe.cid = htole16(i);
-	sqe.prp1 = htole64(data_gpa(t, (uint64_t)first * PAGE));
+	sqe.prp1 = htole64(gpa);
 	for (p = 1; p < pages; p++)
 		list[p - 1] = htole64(data_gpa(t, (uint64_t)(w->scattered ?
 				pick(all) : first + p) * PAGE));
-	if (pages > 2)
+	if (w->sgl)
+		vng_sgl_use(&sqe, VNG_SGL_DATA, gpa, w->bytes);
+	else if (pages > 2)
 		sqe.prp2 = htole64(t->list[i]);
 	else if (pages == 2)
 		sqe.prp2 = list[0];
@@ -299,6 +323,8 @@ static void guest_run(struct guest *t, const struct work *w, unsigned int ios)
 			relax();
 		}
 		CHECK(&t->g, vng_cq_ring(cq));
+		for (i = 0; w->asleep && i < SLEEP_LOOKS; i++)
+			relax();
 	}
 }
 
@@ -417,7 +443,7 @@ static void uring_reap(struct io_uring *ring, const struct work *w)
 static void uring_run(struct io_uring *ring, const struct work *w,
 		      unsigned int ios)
 {
-	static struct iovec iov[MAX_BATCH][32];
+	static struct iovec iov[MAX_BATCH][MAX_PAGES];
 	unsigned int i;
 	int ret;
 
