@@ -36,7 +36,7 @@ about()
 
 say "booting the host VM"
 status=0
-"$TESTING/vm/host-vm.sh" bench $timeout \
+HOST_NVME=yes HOST_APPEND=nvme.poll_queues=2 "$TESTING/vm/host-vm.sh" bench $timeout \
 	"bash /bench/host/bench $rounds $fewer $seconds '$rw'" || status=$?
 "$TESTING/klog.sh" "$run"/out/dmesg "$run"/out/*.log || status=1
 if [ "$status" != 0 ]; then

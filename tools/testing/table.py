@@ -18,35 +18,52 @@ import pathlib
 import statistics
 import sys
 
-OURS = ("vhost-kernel-nvme", "vhost-kernel-nvme+50us")
-PEERS = ("nvme", "nvme+ioeventfd", "virtio-blk", "virtio-blk+iothread",
+OURS = ("vhost-kernel-nvme", "vhost-kernel-nvme+50us",
+        "vhost-kernel-nvme+dbcs=off")
+PEERS = ("nvme", "nvme+dbcs=off", "nvme+ioeventfd", "virtio-blk", "virtio-blk+iothread",
          "virtio-blk+iothreads", "vhost-user-blk")
-LOCAL = ("engine", "engine+pin", "engine+poll", "engine+poll+pin", "io_uring",
-         "io_uring+sqpoll", "host")
+LOCAL = ("engine", "engine+50us", "engine+pin", "engine+poll",
+         "engine+poll+pin", "engine+poll+disk", "engine+poll+pin+disk",
+         "io_uring", "io_uring+disk", "io_uring+sqpoll", "io_uring+sqpoll+disk",
+         "host")
 ORDER = [*OURS, *PEERS, *LOCAL]
 
+REASONS = ("halt", "interrupt", "window", "msr", "mmio", "other")
+
 GUEST_COLUMNS = ("exits_per_io", "mmio_per_io", "irqs_per_io",
-                 "switches_per_io")
+                 "wakeups_per_io", "switches_per_io")
 ENGINE_COLUMNS = ("irqs_per_io", "kicks_per_io", "wakeups_per_io",
                   "switches_per_io")
+DISK_COLUMNS = ("disk_irqs_per_io", "switches_per_io")
+TRICKLE_COLUMNS = ("worker_cpu", "qemu_cpu", "wakeups_per_io", "passes_per_io",
+                   "switches_per_io", "exits_per_io")
+REASON_COLUMNS = ("exits_per_s", *(f"exit_{r}_per_io" for r in REASONS))
 HEADINGS = {
     "exits_per_io": "exits/IO", "mmio_per_io": "MMIO/IO",
     "irqs_per_io": "IRQs/IO", "kicks_per_io": "kicks/IO",
-    "wakeups_per_io": "wakes/IO", "switches_per_io": "switches/IO",
+    "wakeups_per_io": "wakes/IO", "passes_per_io": "passes/IO",
+    "switches_per_io": "switches/IO", "disk_irqs_per_io": "disk IRQs/IO",
+    "worker_cpu": "worker CPU %", "qemu_cpu": "QEMU CPU %",
+    "exits_per_s": "exits/s", **{f"exit_{r}_per_io": r for r in REASONS},
 }
-FIELDS = ["iops", "mb_s", "mean_us", "p99_us", "exits_per_io", "mmio_per_io",
-          "irqs_per_io", "kicks_per_io", "wakeups_per_io", "switches_per_io"]
+FIELDS = ["iops", "mb_s", "mean_us", "p99_us", *HEADINGS]
 
 # What a section is about, what its ratios are to, and its counters
 Section = collections.namedtuple("Section", "title reference columns")
 SECTIONS = {
     "guest": Section("in a guest, with interrupts", "the best peer",
                      GUEST_COLUMNS),
+    "doorbell": Section("in a guest, with and without (dbcs=off) shadow "
+                        "doorbells", "vhost-kernel-nvme", GUEST_COLUMNS),
     "poll": Section("in a guest that polls (nvme.poll_queues=1, fio --hipri)",
                     "host", GUEST_COLUMNS),
     "engine": Section("without a VM: the fio engine, and io_uring with fixed "
                       "files and registered buffers", "io_uring",
                       ENGINE_COLUMNS),
+    "trickle": Section("in a guest, and without one (engine), 100 in a second",
+                       None, TRICKLE_COLUMNS),
+    "disk": Section("without a VM, from an emulated NVMe disk with interrupts "
+                    "and poll queues (+disk)", "io_uring", DISK_COLUMNS),
     "large": Section("large blocks: guest, engine, io_uring with registered "
                      "buffers, and without (host)", "host", GUEST_COLUMNS),
 }
@@ -76,22 +93,36 @@ def read_sample(path, device, rw, bs):
         "p99_us": latency["percentile"]["99.000000"] / 1000,
     }
     # These are of the middle of the run, with the disk's own I/O count ...
-    if "bytes" in counters:
-        ios = int(counters["bytes"]) / block_size(bs)
-        for name in ("exits", "mmio", "switches"):
+    if "sectors" in counters:
+        ios = int(counters["sectors"]) * 512 / block_size(bs)
+        for name in ("exits", "mmio", "switches", "wakeups",
+                     *(f"exit_{r}" for r in REASONS)):
             sample[name + "_per_io"] = ratio(int(counters[name]), ios)
-    # ... these of the whole run: the engine has them from the kernel ...
+        elapsed = int(counters["elapsed_us"])
+        sample["exits_per_s"] = int(counters["exits"]) / elapsed * 1e6
+        sample["worker_cpu"] = int(counters["worker_us"]) / elapsed * 100
+        sample["qemu_cpu"] = int(counters["qemu_us"]) / elapsed * 100
+    # ... these of the whole run: those of a disk, which nobody else uses ...
+    if "disk_irqs" in counters:
+        sample["disk_irqs_per_io"] = ratio(int(counters["disk_irqs"]),
+                                           figures["total_ios"])
+    # ... those that the engine has from the kernel ...
     if "commands" in counters:
-        for name in ("irqs", "kicks", "wakeups"):
+        for name in ("irqs", "kicks", "wakeups", "passes"):
             sample[name + "_per_io"] = ratio(int(counters[name]),
                                              int(counters["commands"]))
     # ... and a guest counts its own interrupts.
     elif "irqs" in counters:
         sample["irqs_per_io"] = ratio(int(counters["irqs"]),
                                       figures["total_ios"])
+    if device not in OURS and "commands" not in counters:
+        # There is no worker.
+        sample["wakeups_per_io"] = None
     if device in LOCAL:
         # Those were some other, idle guest's.
-        sample["exits_per_io"] = sample["mmio_per_io"] = None
+        for name in ("exits_per_io", "mmio_per_io", "worker_cpu", "qemu_cpu",
+                     *REASON_COLUMNS):
+            sample[name] = None
     return sample
 
 
@@ -131,6 +162,8 @@ def read_samples(directory):
 def reference(section, cell):
     """The IOPS that the ratios are to"""
     name = SECTIONS[section].reference
+    if name is None:
+        return None
     if name in cell:
         return cell[name]["iops"]
     return max((cell[d]["iops"] for d in PEERS if d in cell), default=0)
@@ -157,10 +190,12 @@ def print_table(section, rw, table, spread):
     rounds = max(c.rounds for cell in table.values() for c in cell.values())
     large = section == "large"
     of_host = spread and section == "guest"
-    print(f"{RW[rw]} {about.title}: median of {rounds} rounds in one boot;\n"
-          f"ratio: to {about.reference}; MMIO: trapped accesses, doorbells "
-          "among them")
-    print(f"{'':6}{'QD':>3}  {'device':24}{'MB/s' if large else 'IOPS':>8}"
+    digits = 3 if section in ("poll", "disk") else 2
+    print(f"{RW[rw]} {about.title}: median of {rounds} rounds in one boot"
+          + (f";\nratio: to {about.reference}" if about.reference else "")
+          + ("; MMIO: trapped accesses, doorbells among them"
+             if "mmio_per_io" in about.columns else ""))
+    print(f"{'':6}{'QD':>3}  {'device':27}{'MB/s' if large else 'IOPS':>8}"
           + (f"{'min-max':>15}" if spread else "")
           + f"{'ratio':>7}" + (f"{'/host':>7}" if of_host else "")
           + f"{'mean us':>9}{'p99 us':>9}"
@@ -174,7 +209,7 @@ def print_table(section, rw, table, spread):
         unit = block_size(bs) / 1e6 if large else 1
         limits = (f"{figures.min_iops * unit:.0f}-"
                   f"{figures.max_iops * unit:.0f}")
-        print(f"{bs:6}{qd:3}  {device:24}"
+        print(f"{bs:6}{qd:3}  {device:27}"
               + text(figures["mb_s" if large else "iops"], 8, 0)
               + (f"{limits:>15}" if spread else "")
               + text(of, 7)
@@ -182,9 +217,22 @@ def print_table(section, rw, table, spread):
                  if of_host else "")
               + text(figures["mean_us"], 9, 0)
               + text(figures["p99_us"], 9, 0)
-              + "".join(text(figures[c], len(HEADINGS[c]) + 2,
-                             3 if section == "poll" else 2)
+              + "".join(text(figures[c], len(HEADINGS[c]) + 2, digits)
                         for c in about.columns))
+
+
+def print_reasons(section, rw, table):
+    """Why guests exited, for those who do"""
+    print(f"{RW[rw]} {SECTIONS[section].title}: VM exits in a second, and per "
+          "I/O by reason")
+    print(f"{'':6}{'QD':>3}  {'device':27}{'exits/s':>9}"
+          + "".join(f"{r:>11}" for r in REASONS))
+    for bs, qd, device, figures, _ in rows(section, table):
+        if device not in LOCAL:
+            print(f"{bs:6}{qd:3}  {device:27}"
+                  + text(figures["exits_per_s"], 9, 0)
+                  + "".join(text(figures[f"exit_{r}_per_io"], 11, 3)
+                            for r in REASONS))
 
 
 def print_csv(result):
@@ -248,6 +296,9 @@ def main():
             if i:
                 print()
             print_table(section, rw, table, "--spread" in sys.argv)
+            if "--spread" in sys.argv and section in ("guest", "doorbell", "poll"):
+                print()
+                print_reasons(section, rw, table)
 
 
 main()

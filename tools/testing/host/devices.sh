@@ -74,8 +74,10 @@ device_arg()
 {
 	case $1 in
 	vhost-kernel-nvme) echo "vhost-kernel-nvme,vhost=on,poll-us=$poll_us,irq-us=$poll_us" ;;
+	vhost-kernel-nvme+dbcs=off) echo "vhost-kernel-nvme,vhost=on,poll-us=$poll_us,irq-us=$poll_us,dbcs=off" ;;
 	vhost-kernel-nvme+50us) echo "vhost-kernel-nvme,vhost=on,poll-us=50" ;;
 	nvme) echo nvme ;;
+	nvme+dbcs=off) echo nvme,dbcs=off ;;
 	nvme+ioeventfd) echo nvme,ioeventfd=on ;;
 	virtio-blk) echo virtio-blk-pci ;;
 	virtio-blk+iothread) echo virtio-blk-pci,iothread=iothread0 ;;
@@ -91,7 +93,6 @@ add_vhost_user()
 	# In huge pages: a page touched for the first time is an exit, and of a
 	# guest's usual memory QEMU asks for huge pages as well.
 	echo $(($(cat $pages) + 512)) >$pages
-
 	rm -f "$socket"
 	LD_LIBRARY_PATH=/bench/qemu/lib /bench/qemu/qemu-storage-daemon \
 		--object "iothread,id=iothread,poll-max-ns=${poll_us}000" \

@@ -36,7 +36,7 @@ guest_args()
 	# shellcheck disable=SC2054 # the commas are QEMU's
 	args=(-machine q35,sata=off,usb=off,vmport=off -accel kvm -cpu host
 		-smp "${guest_cpus:-2}" -m "${guest_memory:-1G}"
-		-nodefaults -no-user-config -display none
+		-name guest,debug-threads=on -nodefaults -no-user-config -display none
 		-kernel /bench/vmlinuz -initrd /bench/initramfs.cpio
 		-append "console=ttyS0 loglevel=6 panic=-1 mitigations=off cryptomgr.notests no_timer_check role=guest mode=$1 ${guest_append:-}"
 		-drive "if=none,id=root,format=raw,readonly=on,file=$(disk root)"

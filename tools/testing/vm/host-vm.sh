@@ -6,6 +6,9 @@
 # its output is printed and its exit status returned. TIMEOUT in seconds, 0: the
 # terminal is COMMAND's and there is no limit.
 #
+# HOST_APPEND has more of the host VM's kernel command line; HOST_NVME=yes gives it
+# an NVMe disk without memory behind it.
+#
 # In build/run/NAME: console.log (kernel log of the host VM), output.log, and
 # out/ with what COMMAND left in /out; if the time was up, also what the VM did then
 # (registers.log, and its tasks in console.log).
@@ -122,6 +125,11 @@ vm=("$qemu" "${accel[@]}" -machine q35 -smp "$cpus" -m "$memory" -nodefaults
 	-device virtio-blk-pci,drive=out,serial=out
 	-serial "file:$run/console.log"
 	-device virtio-serial-pci -device virtconsole,chardev=terminal)
+if [ -n "${HOST_NVME:-}" ]; then
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	vm+=(-blockdev "null-co,node-name=null,size=$((16 << 30)),read-zeroes=off"
+		-device nvme,drive=null,serial=null)
+fi
 
 status=0
 if [ "$timeout" = 0 ]; then
