@@ -19,12 +19,17 @@ if [ -n "${FULL:-}" ]; then
 	restarts=50 kills=100 resets=20 plugs=100 namespaces=256 dead=dead
 fi
 
-# A part is a host VM with guests in it: it keeps a CPU busy, and half of another.
-host_vm_kib=$((7 << 20))
-free_kib=$(awk '$1 == "MemAvailable:" { print $2 }' /proc/meminfo)
-jobs=${JOBS:-$((free_kib / host_vm_kib))}
-[ -n "${JOBS:-}" ] || [ "$jobs" -le "$(nproc)" ] || jobs=$(nproc)
-[ -n "${JOBS:-}" ] || [ "$jobs" -le 4 ] || jobs=4
+# How many parts at a time: a host VM mostly has one busy CPU, that of its guest,
+# and takes up to 7 GB.
+jobs_by_default()
+{
+	local memory
+
+	memory=$(awk '$1 == "MemAvailable:" { print int($2 / 7e6) }' /proc/meminfo)
+	printf '%d\n' "$(nproc)" "$memory" 4 | sort -n | head -n 1
+}
+
+jobs=${JOBS:-$(jobs_by_default)}
 [ "$jobs" -ge 1 ] || jobs=1
 
 # Every part in a process group of its own, which ends with this script.

@@ -10,7 +10,7 @@
 #include "scsi.h"
 #include "test.h"
 
-#define NULL_ATTRS	"submit_queues=1 poll_queues=1"
+#define NULL_ATTRS	"submit_queues=1 poll_queues=1 max_sectors=128 virt_boundary=1"
 /* Much more than all that happens meanwhile */
 #define DELAY_NS	200000000
 
@@ -120,6 +120,51 @@ TEST_F(hostpoll, many)
 	sleep_ms(100);
 	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &after));
 	EXPECT_EQ(before.passes, after.passes);
+}
+
+/*
+ * Commands for neighbouring blocks, fetched together: some that are polled for, and
+ * some that the disk takes only in pieces, which are not.
+ */
+TEST_F(hostpoll, neighbours)
+{
+	static const unsigned int blocks[] = { 8, 256, 8, 8, 512, 8, 256, 256 };
+	const unsigned int nr = sizeof(blocks) / sizeof(blocks[0]);
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	unsigned int i, round, lba;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+	uint64_t mark, sgl;
+
+	for (round = 0; round < 40; round++) {
+		mark = g->next;
+		for (i = 0, lba = 0; i < nr; i++) {
+			vng_cmd_rw(&sqe, round & 1 ? VNG_CMD_READ : VNG_CMD_WRITE,
+				   1, lba, blocks[(i + round) % nr]);
+			lba += blocks[(i + round) % nr];
+			if (round & 2 && blocks[(i + round) % nr] == 8) {
+				/* A gap that the disk does not take as one */
+				sgl = vng_alloc(g, 2 * sizeof(struct vng_sgl), 8);
+				ASSERT_NE(0, sgl);
+				vng_sgl_set(vng_ptr(g, sgl, 32), 0, VNG_SGL_DATA,
+					    self->buf, 512);
+				vng_sgl_set(vng_ptr(g, sgl, 32), 1, VNG_SGL_DATA,
+					    self->buf + 8192, 3584);
+				vng_sgl_use(&sqe, VNG_SGL_LAST_SEGMENT, sgl, 32);
+			} else {
+				OK(vng_prp_contig(g, &sqe, self->buf,
+						  512 * blocks[(i + round) % nr]));
+			}
+			OK(vng_sq_push(&b->sq, &sqe));
+		}
+		OK(vng_sq_ring(&b->sq));
+		for (i = 0; i < nr; i++) {
+			OK(vng_cq_wait(&b->cq, &cqe));
+			ASSERT_EQ(0, vng_status(&cqe));
+		}
+		g->next = mark;
+	}
 }
 
 /* A disk that takes its time */

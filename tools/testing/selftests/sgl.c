@@ -27,7 +27,10 @@ FIXTURE_VARIANT(sgl) {
 };
 
 FIXTURE_VARIANT_ADD(sgl, lba_512) { .lba_shift = 9 };
-FIXTURE_VARIANT_ADD(sgl, pinned) { .lba_shift = 9, .pin = true };
+/* Also a disk that takes no gaps between pages, as those with PRPs */
+FIXTURE_VARIANT_ADD(sgl, pinned) {
+	.lba_shift = 9, .pin = true, .attrs = "virt_boundary=1",
+};
 /* As in prp.c: only the namespace has large blocks. */
 FIXTURE_VARIANT_ADD(sgl, lba_4k) {
 	.lba_shift = 12, .attrs = "blocksize=512 max_sectors=128",
@@ -292,6 +295,27 @@ TEST_F(sgl, zero_copy)
 		CHECK_BOTH(s);
 	}
 	ASSERT_EQ(0, vng_stats(&self->box.g, VHOST_NVME_STATS_SQ, 1, &st));
+	EXPECT_EQ(0, st.bounced);
+	free(s);
+}
+
+/* What a disk takes only in pieces is submitted in pieces, and not tried twice. */
+TEST_F(sgl, gap)
+{
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_stats st;
+	struct shape *s = calloc(1, sizeof(*s));
+	unsigned int i;
+
+	ASSERT_NE(NULL, s);
+	s->len = 4096;
+	s->nr = 2;
+	s->piece[0] = (struct piece) { 512, 512, false };
+	s->piece[1] = (struct piece) { 8192, 3584, false };
+	for (i = 0; i < 10; i++)
+		CHECK_BOTH(s);
+	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &st));
+	EXPECT_EQ(0, st.retries);
 	EXPECT_EQ(0, st.bounced);
 	free(s);
 }
