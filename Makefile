@@ -29,7 +29,7 @@ check: selftests fio driver run-ready ## all tests, and lint
 check-full: selftests fio driver run-ready ## the same, with long loops
 	@FULL=1 $t/check.sh
 
-bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)
+bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 6 min)
 	@$t/setup/tools.sh gnuplot-nox
 	@$t/bench.sh
 

@@ -9,9 +9,9 @@
 
 run=$BUILD/run/bench
 out=$BUILD/bench
-rounds=5 fewer=5 seconds=2 rw="randread randwrite" timeout=5400
+rounds=5 fewer=3 seconds=2 writes=randwrite timeout=5400
 if [ -n "${QUICK:-}" ]; then
-	rounds=2 fewer=1 seconds=1 rw=randread timeout=1200
+	rounds=2 fewer=1 seconds=1 writes='' timeout=1200
 fi
 
 table()
@@ -37,7 +37,7 @@ about()
 say "booting the host VM"
 status=0
 HOST_NVME=yes HOST_APPEND=nvme.poll_queues=2 "$TESTING/vm/host-vm.sh" bench $timeout \
-	"bash /bench/host/bench $rounds $fewer $seconds '$rw'" || status=$?
+	"bash /bench/host/bench $rounds $fewer $seconds $writes" || status=$?
 "$TESTING/klog.sh" "$run"/out/dmesg "$run"/out/*.log || status=1
 if [ "$status" != 0 ]; then
 	say "bench: FAILED; the logs are in $run"
