@@ -48,6 +48,7 @@ FILES = {
     "irq.c": "signal", "mem.c": "map", "dptr.c": "map", "pin.c": "map",
     "cache.c": "map", "nvm.c": "decode", "ns.c": "decode", "rw.c": "decode",
     "range.c": "decode", "copy.c": "decode", "stats.c": "complete",
+    "sgl.c": "map", "poll.c": "pass",
 }
 
 # Names of the rest of the kernel
@@ -433,7 +434,8 @@ def main():
     if args.functions:
         report.functions(["guest-4k-b1", "guest-4k-b32", "pinned-4k-b32",
                           "pinned-128k-b8", "guest-128k-b8",
-                          "guest-128k-b8-scattered", "uring-4k-b1",
+                          "guest-128k-b8-scattered", "guest-1m-b8-sgl",
+                          "uring-4k-b1",
                           "uring-4k-b32", "sqpoll-4k-b32"], 40)
         report.callees("guest-4k-b1", 20)
         report.callees("guest-4k-b32", 20)
