@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# admin.sh TEST CONTROLLER DISK...: what the admin queue promises about a
+# admin.sh TEST CONTROLLER DISK [OTHER]: what the admin queue promises about a
 # controller and its namespace is true for the I/O queues
 
 set -eu
@@ -345,4 +345,30 @@ abort()
 		--cdw10=$((77 << 16 | 99))
 }
 
-"$test"
+# A controller that was to be served by the kernel, until its second namespace was
+# found not to be: its first one says what any other of QEMU's does, OTHER.
+fell_back()
+{
+	local other=$1 field mine its
+
+	same "ONCS" "$(id_ctrl 520 2)" \
+		"$(nvme id-ctrl "$other" -b | number 520 2)"
+	# From NSFEAT to NABSPF, the limits of Copy, the LBA formats
+	for field in 24 25 27 28 33 34 36 38 40 42 44 46 74 76 80 $(seq 128 159); do
+		mine=$(id_ns "$field" 1)
+		its=$(nvme id-ns "$other" -b | number "$field" 1)
+		same "Identify Namespace, byte $field" "$mine" "$its"
+	done
+	/bench/guest/verify.sh "$disk" 4k 16 2
+}
+
+# The physical block is what the disk prefers, but it is none that is written as a
+# whole where others lie under the disk.
+stacked()
+{
+	same "NPWG" "$(id_ns 64 2)" 7
+	same "NAWUN" "$(id_ns 34 2)" 0
+	same "NAWUPF" "$(id_ns 36 2)" 0
+}
+
+"$test" "${@:4}"

@@ -21,7 +21,7 @@ disk()
 	return 1
 }
 
-# controller SERIAL: its character device
+# controller SERIAL [CNTLID]: its character device
 controller()
 {
 	local f
@@ -29,20 +29,22 @@ controller()
 	for f in /sys/class/nvme/nvme*/serial; do
 		if [ "$(tr -d ' ' <"$f" 2>/dev/null)" = "$1" ]; then
 			f=${f%/serial}
-			echo "/dev/${f##*/}"
-			return
+			if [ "$(cat "$f/cntlid")" = "${2:-$(cat "$f/cntlid")}" ]; then
+				echo "/dev/${f##*/}"
+				return
+			fi
 		fi
 	done
 	return 1
 }
 
-# take_function SERIAL: takes that controller's PCI function from its driver, for a
+# take_function SERIAL [CNTLID]: takes that controller's PCI function from its driver, for a
 # program in /bench/driver
 take_function()
 {
 	local ctrl function
 
-	ctrl=$(controller "$1") &&
+	ctrl=$(controller "$@") &&
 		function=$(readlink -f "/sys/class/nvme/${ctrl##*/}/device") &&
 		function=${function##*/} &&
 		echo "$function" >/sys/bus/pci/drivers/nvme/unbind &&

@@ -116,4 +116,20 @@ format()
 	nvme format "$b" --block-size=512 -f
 }
 
+# The write cache is the namespace's: a controller that is reset leaves it as another
+# one wants it.
+write_cache()
+{
+	local a=/dev/${ctrls[0]} b=/dev/${ctrls[1]}
+
+	nvme set-feature "$a" --feature-id=6 --value=0
+	nvme reset "$b"
+	disk_of "${ctrls[1]}" 2
+	nvme get-feature "$a" --feature-id=6 | grep -E 'value: *(0x)?0+$'
+	nvme set-feature "$b" --feature-id=6 --value=1
+	nvme reset "$a"
+	disk_of "${ctrls[0]}" 2
+	nvme get-feature "$a" --feature-id=6 | grep -E 'value: *(0x)?0*1$'
+}
+
 "$1"

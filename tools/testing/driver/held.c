@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * held FUNCTION TEST: admin commands that have to wait because a disk does not
+ * answer. Namespace 2 is on that disk; namespace 1 is not. The host is told by a
+ * line when it shall let the disk go on, or do what the test is about; that a line
+ * came late makes no test fail. Both namespaces are overwritten.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver.h"
+
+#define ENTRIES		64
+/* How long is enough to see that something does not happen */
+#define WHILE_US	1000000
+
+#define ALL_NS		0xffffffff
+#define STATUS_ABORTED	0x07
+
+#define PCI_CAPABILITIES	0x34
+#define PCI_CAP_EXPRESS		0x10
+#define PCI_EXPRESS_CONTROL	0x08
+#define PCI_EXPRESS_FLR		(1 << 15)
+#define PCI_COMMAND		0x04
+#define PCI_COMMAND_ON		(1 << 1 | 1 << 2 | 1 << 10)
+
+#define FEATURE_TEMPERATURE	0x04
+#define FEATURE_WRITE_CACHE	0x06
+#define FEATURE_EVENTS		0x0b
+
+#define EVENT_TEMPERATURE	(1 << 1)
+#define EVENT_NAMESPACE		(1 << 8)
+
+static struct ctrl c;
+static struct queue io;
+
+#define CHECK(cond, ...)						\
+do {									\
+	if (!(cond)) {							\
+		printf("%s, line %d: ", __func__, __LINE__);		\
+		printf(__VA_ARGS__);					\
+		printf(" (CSTS %x)\n", reg32(&c, REG_CSTS));		\
+		exit(1);						\
+	}								\
+} while (0)
+
+/* What the host waits for */
+static void tell(const char *line)
+{
+	puts(line);
+	fflush(stdout);
+}
+
+static void start(void)
+{
+	CHECK(!ctrl_disable(&c) && !ctrl_enable(&c, ENTRIES), "not enabled");
+	CHECK(!queue_create(&c, &io, 1, ENTRIES, 0, 0), "no queues");
+}
+
+static void rw_build(struct sqe *sqe, uint8_t opcode, uint32_t nsid, void *buf)
+{
+	*sqe = (struct sqe) {
+		.opcode = opcode,
+		.nsid = htole32(nsid),
+		.cdw12 = htole32(PAGE / 512 - 1),
+	};
+	prp_build(&c, sqe, buf, PAGE);
+}
+
+/* Before each test */
+static void fill(void)
+{
+	struct sqe sqe;
+	uint8_t *buf;
+	uint32_t nsid;
+	int status;
+
+	start();
+	buf = dma_alloc(&c, PAGE, PAGE);
+	for (nsid = 1; nsid <= 2; nsid++) {
+		rw_build(&sqe, IO_WRITE, nsid, memset(buf, 0xa0 + nsid, PAGE));
+		status = exec(&c, &io, &sqe);
+		CHECK(!status, "Write to namespace %u: %x", nsid, status);
+	}
+}
+
+static void check_data(const uint8_t *buf, uint8_t value)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE; i++)
+		CHECK(buf[i] == value, "byte %u is %02x, not %02x", i, buf[i],
+		      value);
+}
+
+/* The namespace's first page has this in each byte. */
+static void check_ns(uint32_t nsid, uint8_t value)
+{
+	uint8_t *buf = memset(dma_alloc(&c, PAGE, PAGE), 0x55, PAGE);
+	struct sqe sqe;
+	int status;
+
+	rw_build(&sqe, IO_READ, nsid, buf);
+	status = exec(&c, &io, &sqe);
+	CHECK(!status, "Read of namespace %u: %x", nsid, status);
+	check_data(buf, value);
+}
+
+static void push_admin(struct sqe *sqe)
+{
+	queue_push(&c.admin, sqe);
+	queue_ring(&c, &c.admin);
+}
+
+static void nothing_completes(const char *what)
+{
+	struct cqe cqe;
+
+	usleep(WHILE_US);
+	CHECK(!queue_peek(&c, &c.admin, &cqe), "%s has not waited: %x", what,
+	      cqe_status(&cqe));
+}
+
+/*
+ * A Read of namespace 2 is in flight, into the returned page, since the one after
+ * it is complete.
+ */
+static uint8_t *read_hangs(void)
+{
+	uint8_t *buf;
+	struct sqe sqe;
+	struct cqe cqe;
+
+	start();
+	buf = memset(dma_alloc(&c, PAGE, PAGE), 0x55, PAGE);
+	rw_build(&sqe, IO_READ, 2, buf);
+	queue_push(&io, &sqe);
+	rw_build(&sqe, IO_READ, 1, dma_alloc(&c, PAGE, PAGE));
+	queue_push(&io, &sqe);
+	queue_ring(&c, &io);
+	CHECK(!queue_wait(&c, &io, &cqe, c.timeout_ms) && cqe.cid == sqe.cid &&
+	      !cqe_status(&cqe), "Read of namespace 1");
+	return buf;
+}
+
+/* Until the controller is gone, and this program is told to go */
+static void busy(void)
+{
+	read_hangs();
+	tell("busy");
+	for (;;)
+		pause();
+}
+
+/* ... and a Format of both namespaces waits for it, after it has done the first. */
+static uint8_t *format_waits(struct sqe *format)
+{
+	uint8_t *buf = read_hangs();
+
+	*format = (struct sqe) {
+		.opcode = ADMIN_FORMAT,
+		.nsid = htole32(ALL_NS),
+	};
+	push_admin(format);
+	nothing_completes("Format");
+	return buf;
+}
+
+/* Abort ends the Format, and namespace 2 is as it was. */
+static void abort_format(void)
+{
+	struct sqe format, sqe = { .opcode = ADMIN_ABORT };
+	struct cqe cqe;
+	uint8_t *buf;
+	int i;
+
+	buf = format_waits(&format);
+	sqe.cdw10 = htole32((uint32_t)le16toh(format.cid) << 16);
+	push_admin(&sqe);
+	for (i = 0; i < 2; i++) {
+		CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms),
+		      "Format or Abort hangs");
+		CHECK(cqe_status(&cqe) ==
+		      (cqe.cid == format.cid ? STATUS_ABORTED : 0),
+		      "command %u: %x", le16toh(cqe.cid), cqe_status(&cqe));
+	}
+
+	tell("resume");
+	CHECK(!queue_wait(&c, &io, &cqe, c.timeout_ms), "Read hangs");
+	CHECK(!cqe_status(&cqe), "Read: %x", cqe_status(&cqe));
+	check_data(buf, 0xa2);
+	check_ns(1, 0);
+	check_ns(2, 0xa2);
+}
+
+/* CC.EN = 0 ends it as well, and waits for the Read itself. */
+static void reset_format(void)
+{
+	struct sqe format;
+
+	format_waits(&format);
+	set_reg32(&c, REG_CC, reg32(&c, REG_CC) & ~CC_EN);
+	usleep(WHILE_US);
+	CHECK(reg32(&c, REG_CSTS) & CSTS_RDY, "a Read is in flight");
+	tell("resume");
+	CHECK(!ctrl_wait(&c, CSTS_RDY, 0), "the reset hangs");
+	start();
+	check_ns(1, 0);
+	check_ns(2, 0xa2);
+}
+
+/* Writes Initiate Function Level Reset. The device is disabled after it. */
+static void function_reset(void)
+{
+	uint16_t value = PCI_COMMAND_ON;
+	uint32_t bars[6];
+	uint8_t at = 0, id = 0;
+
+	CHECK(pread(c.config, bars, sizeof(bars), 0x10) == sizeof(bars) &&
+	      pread(c.config, &at, 1, PCI_CAPABILITIES) == 1, "no configuration");
+	while (at && pread(c.config, &id, 1, at) == 1 && id != PCI_CAP_EXPRESS)
+		if (pread(c.config, &at, 1, at + 1) != 1)
+			at = 0;
+	CHECK(at, "not a PCI Express function");
+
+	CHECK(pread(c.config, &value, 2, at + PCI_EXPRESS_CONTROL) == 2,
+	      "no Device Control");
+	value |= PCI_EXPRESS_FLR;
+	CHECK(pwrite(c.config, &value, 2, at + PCI_EXPRESS_CONTROL) == 2,
+	      "no reset");
+
+	value = PCI_COMMAND_ON;
+	CHECK(pwrite(c.config, bars, sizeof(bars), 0x10) == sizeof(bars) &&
+	      pwrite(c.config, &value, 2, PCI_COMMAND) == 2,
+	      "the registers do not come back");
+}
+
+/*
+ * So does a Function Level Reset, during which the disk answers: the end of the Read
+ * must not start what waits for it. The host sees when the reset has begun.
+ */
+static void flr_format(void)
+{
+	struct sqe format;
+
+	format_waits(&format);
+	tell("reset");
+	function_reset();
+	start();
+	check_ns(1, 0);
+	check_ns(2, 0xa2);
+}
+
+static void set_feature(struct sqe *sqe, uint8_t fid, uint32_t value)
+{
+	*sqe = (struct sqe) {
+		.opcode = ADMIN_SET_FEATURES,
+		.cdw10 = htole32(fid),
+		.cdw11 = htole32(value),
+	};
+}
+
+/*
+ * Turning the write cache off waits for the disk, and a reset does not wait for
+ * that. When the flush fails at last, the next admin queue has other commands where
+ * the old one was: an Asynchronous Event Request is in its first place.
+ */
+static void late_flush(void)
+{
+	struct sqe sqe, event = { .opcode = ADMIN_ASYNC_EVENT };
+	uint64_t end;
+	struct cqe cqe;
+	int status;
+
+	CHECK(!ctrl_disable(&c) && !ctrl_enable(&c, ENTRIES), "not enabled");
+	set_feature(&sqe, FEATURE_WRITE_CACHE, 0);
+	push_admin(&sqe);
+	nothing_completes("Set Features");
+	CHECK(!ctrl_disable(&c), "the reset hangs");
+
+	CHECK(!ctrl_enable(&c, ENTRIES), "not enabled");
+	push_admin(&event);
+	/* Completes after the flush that fails, by another one that does not. */
+	tell("fail");
+	end = now_ms() + c.timeout_ms;
+	do {
+		usleep(WHILE_US / 4);
+		set_feature(&sqe, FEATURE_WRITE_CACHE, 0);
+		status = exec(&c, &c.admin, &sqe);
+	} while (status > 0 && now_ms() < end);
+	CHECK(!status, "Set Features: %x", status);
+
+	set_feature(&sqe, FEATURE_EVENTS, EVENT_TEMPERATURE);
+	status = exec(&c, &c.admin, &sqe);
+	CHECK(!status, "Set Features: %x", status);
+	/* 0 K is exceeded. */
+	set_feature(&sqe, FEATURE_TEMPERATURE, 0);
+	push_admin(&sqe);
+	do {
+		CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms), "no event");
+		CHECK(!cqe_status(&cqe), "command %u: %x", le16toh(cqe.cid),
+		      cqe_status(&cqe));
+	} while (cqe.cid != event.cid);
+}
+
+/* They all wait for the disk; the host looks at what that takes QEMU. */
+static void many_flushes(void)
+{
+	struct sqe sqe;
+	struct cqe cqe;
+	int i;
+
+	CHECK(!ctrl_disable(&c) && !ctrl_enable(&c, ENTRIES), "not enabled");
+	for (i = 0; i < 40; i++) {
+		set_feature(&sqe, FEATURE_WRITE_CACHE, 0);
+		push_admin(&sqe);
+	}
+	nothing_completes("Set Features");
+	tell("count");
+	for (i = 0; i < 40; i++) {
+		CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms),
+		      "Set Features %d hangs", i);
+		CHECK(!cqe_status(&cqe), "Set Features: %x", cqe_status(&cqe));
+	}
+	set_feature(&sqe, FEATURE_WRITE_CACHE, 1);
+	CHECK(!exec(&c, &c.admin, &sqe), "the write cache stays off");
+}
+
+/* Attach namespace 1 to this controller, or detach it. */
+static void push_attach(bool on, uint16_t cntlid)
+{
+	uint16_t *list = dma_alloc(&c, PAGE, PAGE);
+	struct sqe sqe = {
+		.opcode = ADMIN_NS_ATTACHMENT,
+		.nsid = htole32(1),
+		.cdw10 = htole32(on ? 0 : 1),
+	};
+
+	list[0] = htole16(1);
+	list[1] = cntlid;
+	prp_build(&c, &sqe, list, PAGE);
+	push_admin(&sqe);
+}
+
+/*
+ * Namespace Attribute Changed comes when it was asked for, not before; also if the
+ * namespace is in the list of changed ones already.
+ */
+static void events(void)
+{
+	struct sqe event = { .opcode = ADMIN_ASYNC_EVENT };
+	struct sqe sqe = { .opcode = ADMIN_IDENTIFY, .cdw10 = htole32(1) };
+	struct cqe cqe = {};
+	uint16_t cntlid;
+	uint8_t *id;
+
+	start();
+	id = dma_alloc(&c, PAGE, PAGE);
+	prp_build(&c, &sqe, id, PAGE);
+	CHECK(!exec(&c, &c.admin, &sqe), "Identify Controller fails");
+	memcpy(&cntlid, id + 78, sizeof(cntlid));
+
+	push_admin(&event);
+	push_attach(false, cntlid);
+	CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms) &&
+	      cqe.cid != event.cid && !cqe_status(&cqe), "detach: %x",
+	      cqe_status(&cqe));
+	nothing_completes("an event");
+
+	set_feature(&sqe, FEATURE_EVENTS, EVENT_NAMESPACE);
+	CHECK(!exec(&c, &c.admin, &sqe), "they cannot be enabled");
+	push_attach(true, cntlid);
+	do {
+		CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms), "no event");
+		CHECK(!cqe_status(&cqe), "attach: %x", cqe_status(&cqe));
+	} while (cqe.cid != event.cid);
+	/* A notice, Namespace Attribute Changed, in log page 04h */
+	CHECK(le32toh(cqe.dw0) == 0x040002, "event %x", le32toh(cqe.dw0));
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} tests[] = {
+		{ "fill", fill },
+		{ "busy", busy },
+		{ "abort", abort_format },
+		{ "reset", reset_format },
+		{ "flr", flr_format },
+		{ "flush", late_flush },
+		{ "flushes", many_flushes },
+		{ "events", events },
+	};
+	unsigned int i;
+
+	if (argc != 3 || ctrl_open(&c, argv[1]))
+		return 2;
+	/* While the host is busy, its disk may be slow as well. */
+	c.timeout_ms = 60000;
+
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		if (!strcmp(argv[2], tests[i].name)) {
+			tests[i].run();
+			CHECK(!ctrl_disable(&c), "the controller hangs");
+			printf("%s: done\n", tests[i].name);
+			return 0;
+		}
+	}
+	return 2;
+}
