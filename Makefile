@@ -6,11 +6,11 @@
 # ~/.cache/vhost-nvme for other users), everything else in build/.
 
 export BENCH_START := $(shell date +%s)
-export KDIR CMD TIMEOUT VM QUICK JOBS
+export KDIR CMD TIMEOUT VM QUICK JOBS COUNT HOURS
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 
-.PHONY: modules qemu demo check check-full bench cost lint shell run clean \
+.PHONY: modules qemu demo check check-full fuzz fuzz-long bench cost lint shell run clean \
 	help tools images selftests fio driver bench-modules
 
 modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
@@ -28,6 +28,12 @@ check: selftests fio driver run-ready ## all tests, and lint
 
 check-full: selftests fio driver run-ready ## the same, with long loops
 	@FULL=1 $t/check.sh
+
+fuzz: selftests run-ready ## commands and ioctls by chance, 2 minutes
+	@$t/fuzz.sh
+
+fuzz-long: selftests run-ready ## the same for hours (HOURS=1 or COUNT=commands)
+	@LONG=1 $t/fuzz.sh
 
 bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 6 min)
 	@$t/setup/tools.sh gnuplot-nox
