@@ -6,11 +6,12 @@
 # ~/.cache/vhost-nvme for other users), everything else in build/.
 
 export BENCH_START := $(shell date +%s)
-export KDIR CMD TIMEOUT VM QUICK JOBS COUNT HOURS
+export KDIR CMD TIMEOUT VM QUICK JOBS COUNT HOURS KERNEL
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 
-.PHONY: modules qemu demo check check-full fuzz fuzz-long bench cost lint shell run clean \
+.PHONY: modules qemu demo check check-full check-debug fuzz fuzz-long bench cost \
+	lint shell run clean \
 	help tools images selftests fio driver bench-modules
 
 modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
@@ -28,6 +29,9 @@ check: selftests fio driver run-ready ## all tests, and lint
 
 check-full: selftests fio driver run-ready ## the same, with long loops
 	@FULL=1 $t/check.sh
+
+check-debug: selftests run-ready ## selftests and fuzzers on kernels that watch (KERNEL=kasan or kcsan: one)
+	@$t/check-debug.sh
 
 fuzz: selftests run-ready ## commands and ioctls by chance, 2 minutes
 	@$t/fuzz.sh
@@ -58,7 +62,7 @@ clean:               ## removes build/ (not the cache)
 help:                ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1 \2/p' $(MAKEFILE_LIST) | \
 		while read -r make target text; do \
-			printf '%s %-10s %s\n' "$$make" "$$target" "$$text"; \
+			printf '%s %-11s %s\n' "$$make" "$$target" "$$text"; \
 		done
 
 # What the targets above are made of.

@@ -8,6 +8,8 @@
 #
 # HOST_APPEND has more of the host VM's kernel command line; HOST_NVME=yes gives it
 # an NVMe disk without memory behind it.
+# HOST_KERNEL and HOST_MODULE: another kernel for it, with everything built in, and
+# the module for that. (Guests still have the bench kernel.)
 #
 # In build/run/NAME: console.log (kernel log of the host VM), output.log, and
 # out/ with what COMMAND left in /out; if the time was up, also what the VM did then
@@ -19,6 +21,8 @@
 name=$1 timeout=$2 command=$3
 run=$BUILD/run/$name
 images=$BUILD/images
+kernel=${HOST_KERNEL:-$images/vmlinuz}
+module=${HOST_MODULE:-$BUILD/modules/drivers/vhost/nvme/vhost_nvme.ko}
 qemu=$BUILD/qemu/qemu-system-x86_64
 memory=6G
 cpus=4
@@ -30,7 +34,7 @@ make_payload()
 	mkdir -p "$p/qemu/lib"
 	cp -r "$TESTING/vm" "$TESTING/host" "$TESTING/guest" "$p"
 	cp "$images/vmlinuz" "$images/initramfs.cpio" "$p"
-	cp "$BUILD/modules/drivers/vhost/nvme/vhost_nvme.ko" "$p" ||
+	cp "$module" "$p/vhost_nvme.ko" ||
 		say "no vhost_nvme.ko: the host VM runs without it"
 	if [ -d "$BUILD/selftests" ]; then
 		cp -rL "$BUILD/selftests" "$p/selftests"
@@ -115,7 +119,7 @@ truncate -s 256M "$run/out.img"
 # shellcheck disable=SC2054 # the commas are QEMU's
 vm=("$qemu" "${accel[@]}" -machine q35 -smp "$cpus" -m "$memory" -nodefaults
 	-display none -no-reboot -no-user-config
-	-kernel "$images/vmlinuz" -initrd "$images/initramfs.cpio"
+	-kernel "$kernel" -initrd "$images/initramfs.cpio"
 	-append "console=ttyS0 loglevel=7 panic=-1 mitigations=off log_buf_len=4M role=host ${HOST_APPEND:-}"
 	-drive "if=none,id=root,format=raw,readonly=on,file=$images/root.img"
 	-device virtio-blk-pci,drive=root,serial=root

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The selftests and fuzzers, and a guest, on debug kernels: KERNEL=kasan or kcsan,
+# or both. Whatever such a kernel reports is a failure.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=host/ktap.sh
+. "$TESTING/host/ktap.sh"
+
+out=$BUILD/check-debug
+rm -rf "$out"
+mkdir -p "$out"
+
+# What modprobe sets for the bench kernel, where it is a module
+append="null_blk.nr_devices=0 scsi_debug.add_host=0 scsi_debug.submit_queues=2"
+append+=" scsi_debug.poll_queues=1 brd.rd_nr=1 brd.rd_size=16384"
+append+=" kasan_multi_shot"
+
+for kernel in ${KERNEL:-kasan kcsan}; do
+	"$TESTING/setup/debug-kernel.sh" "$kernel"
+	farm=$BUILD/modules-$kernel
+	MODULES_DIR=$farm KDIR=$(readlink -f "$BUILD/debug-$kernel") \
+		"$TESTING/setup/modules.sh"
+	name=debug-$kernel
+	run=$BUILD/run/$name
+	say "$kernel: selftests, fuzzers and a guest"
+	HOST_KERNEL=$BUILD/debug-$kernel/vmlinuz HOST_APPEND=$append \
+		HOST_MODULE=$farm/drivers/vhost/nvme/vhost_nvme.ko \
+		"$TESTING/vm/host-vm.sh" "$name" 7200 "
+			bash /bench/host/test-debug begin
+			VNG_TIMEOUT_MS=60000 FUZZ_COUNT=2000 FUZZ_SEQUENCES=100 \
+				bash /bench/selftests/run.sh
+			bash /bench/host/test-debug >/out/after.ktap
+			sed 's/^/# /' /out/after.ktap" 2>&1 |
+		tee "$out/$name.ktap" || true
+	cp "$run/out/after.ktap" "$out/$name-after.ktap" ||
+		echo "not ok 1 $name: a guest, unloading" >"$out/$name-after.ktap"
+	{
+		ktap_begin
+		t "$name: the kernel logs are silent" "$TESTING/klog.sh" \
+			"$run/console.log" "$run"/out/dmesg "$run"/out/*.log || true
+		ktap_end || true
+	} | tee "$out/$name-log.ktap"
+done
+
+say "all kernels are done; logs are in $BUILD/run, results in $out"
+/usr/bin/python3 "$TESTING/ktap.py" "$out"/*.ktap
