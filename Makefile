@@ -39,7 +39,7 @@ fuzz: selftests run-ready ## commands and ioctls by chance, 2 minutes
 fuzz-long: selftests run-ready ## the same for hours (HOURS=1 or COUNT=commands)
 	@LONG=1 $t/fuzz.sh
 
-bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 6 min)
+bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)
 	@$t/setup/tools.sh gnuplot-nox
 	@$t/bench.sh
 

@@ -11,7 +11,7 @@ run=$BUILD/run/bench
 out=$BUILD/bench
 rounds=5 fewer=3 seconds=2 writes=randwrite timeout=5400
 if [ -n "${QUICK:-}" ]; then
-	rounds=2 fewer=1 seconds=1 writes='' timeout=1200
+	rounds=1 fewer=1 seconds=1 writes='' timeout=1200
 fi
 
 table()

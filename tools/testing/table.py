@@ -25,7 +25,7 @@ PEERS = ("nvme", "nvme+dbcs=off", "nvme+ioeventfd", "virtio-blk", "virtio-blk+io
 LOCAL = ("engine", "engine+50us", "engine+pin", "engine+poll",
          "engine+poll+pin", "engine+poll+disk", "engine+poll+pin+disk",
          "io_uring", "io_uring+disk", "io_uring+sqpoll", "io_uring+sqpoll+disk",
-         "host")
+         "guest", "host")
 ORDER = [*OURS, *PEERS, *LOCAL]
 
 REASONS = ("halt", "interrupt", "window", "msr", "mmio", "other")

@@ -229,6 +229,10 @@ sample()
 		return
 	fi
 	options=--ioengine=io_uring
+	if [ "$name" = guest ]; then
+		sample_guest_alone
+		return
+	fi
 	[ "$section" != poll ] || options+=" --hipri"
 	sample_guest
 }
@@ -253,6 +257,21 @@ sample_guest()
 	}
 	echo "irqs=${answer%%$'\n'*}" >>"$out.counters"
 	echo "${answer#*$'\n'}" >"$out.json"
+}
+
+# The part of sample() for the guest's own null_blk: all of the I/O is in the guest
+sample_guest_alone()
+{
+	local answer
+
+	guest_send "$(fio_command /dev/nullb0 "$rw" "$bs" "$qd" "$seconds" \
+		"$options") && tr -d '\n' </tmp/fio.json"
+	answer=$(guest_answer 60) || {
+		echo "$answer"
+		return 1
+	}
+	: >"$out.counters"
+	echo "$answer" >"$out.json"
 }
 
 # measure SECTION ROUND SECONDS "RW..." "BS..." "QD..." NAME...: all in turn
