@@ -114,8 +114,9 @@ in_vm kill $((400 + 100 * kills)) "SIGKILL to QEMU under load" \
 	"bash /bench/host/test-kill $kills"
 in_vm reset $((1200 + resets * 120)) "resets and restarts with commands in flight" \
 	"bash /bench/host/test-reset $resets resets restarts hangs aborts $dead"
+# With the same seed every time: what chance finds is for make fuzz-long.
 in_vm selftests 1800 "selftests in the host VM, without a guest" \
-	"bash /bench/selftests/run.sh"
+	"VNG_SEED=1 bash /bench/selftests/run.sh"
 in_vm tools 1200 "file systems and disk tools in guests" \
 	"bash /bench/host/test-tools"
 in_vm disks 1200 "every kind of disk, under the module and under a guest" \
