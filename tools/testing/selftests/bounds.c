@@ -87,9 +87,9 @@ FIXTURE_SETUP(bounds)
 	if (ret == -ENOENT)
 		SKIP(return, "no memory controller of cgroup v2");
 	ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->cgroup, strerror(-ret));
-	/* A disk that takes its time, so that many commands are in flight */
+	/* A disk that is slow, one command after the other: the others wait. */
 	BOX_SETUP(&self->box, .entries = 2 * COMMANDS,
-		  .attrs = "irqmode=2 completion_nsec=20000000");
+		  .attrs = "irqmode=2 completion_nsec=10000000 hw_queue_depth=1");
 	self->data = vng_alloc(g, AREAS * MIB, 4096);
 	self->sgl = vng_alloc(g, AREAS * PIECES * sizeof(struct vng_sgl), 4096);
 	ASSERT_NE(0, self->data);
@@ -122,7 +122,7 @@ FIXTURE_TEARDOWN(bounds)
 		OK(vng_sq_push(&self->box.sq, &__sqe));			\
 	}								\
 	OK(vng_sq_ring(&self->box.sq));					\
-	__end = vng_now_ms() + 6 * g->timeout_ms;			\
+	__end = vng_now_ms() + 11 * g->timeout_ms;			\
 	while (__left && vng_now_ms() < __end) {			\
 		__now = cgroup_kernel(self->cgroup);			\
 		ASSERT_LT(0, __now);					\
@@ -139,7 +139,7 @@ FIXTURE_TEARDOWN(bounds)
 })
 
 /* Data that nobody wants, in front of the rest */
-TEST_F(bounds, bounce_of_reads)
+TEST_F_TIMEOUT(bounds, bounce_of_reads, 120)
 {
 	struct vng *g = &self->box.g;
 	struct vng_sgl *desc;
@@ -171,7 +171,7 @@ TEST_F(bounds, bounce_of_reads)
 }
 
 /* Data in very many pieces */
-TEST_F(bounds, bounce_of_writes)
+TEST_F_TIMEOUT(bounds, bounce_of_writes, 120)
 {
 	struct vng *g = &self->box.g;
 	struct vng_sgl *desc;
