@@ -103,8 +103,8 @@ static void vn_buf_copy(struct vn_buf *buf, struct vn_req *req, u32 pos,
 		guest = bvec_iter_bvec(req->bv, gi);
 		own = bvec_iter_bvec(buf->bv, bi);
 		n = min(guest.bv_len, own.bv_len);
-		/* A bit bucket has no page. */
-		if (guest.bv_page) {
+		/* A bit bucket has no page; @guest's is counted on from there. */
+		if (req->bv[gi.bi_idx].bv_page) {
 			p = bvec_kmap_local(&guest);
 			q = bvec_kmap_local(&own);
 			if (to_guest)

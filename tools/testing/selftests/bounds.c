@@ -17,6 +17,8 @@
 /* Of all bounce buffers of a controller; and for what else there is meanwhile */
 #define BOUNCE_LIMIT	(64 * MIB)
 #define MARGIN		(24 * MIB)
+/* Data that nobody wants: more than a page */
+#define BUCKET		12800
 /* Data of a Write: more pieces than a disk gets as they are */
 #define PIECE		2048
 #define PIECES		(MIB / PIECE)
@@ -152,13 +154,13 @@ TEST_F_TIMEOUT(bounds, bounce_of_reads, 120)
 		uint64_t gpa = self->sgl + i * PIECES * sizeof(*desc);
 
 		desc = vng_ptr(g, gpa, 2 * sizeof(*desc));
-		vng_sgl_set(desc, 0, VNG_SGL_BIT_BUCKET, 0, 512);
-		vng_sgl_set(desc, 1, VNG_SGL_DATA, self->data + i * MIB + 512,
-			    MIB - 512);
+		vng_sgl_set(desc, 0, VNG_SGL_BIT_BUCKET, 0, BUCKET);
+		vng_sgl_set(desc, 1, VNG_SGL_DATA, self->data + i * MIB + BUCKET,
+			    MIB - BUCKET);
 		ASSERT_EQ(0, box_fill(&self->box, i * (MIB / 512), MIB, i + 1));
 		p = vng_ptr(g, self->data + i * MIB, MIB);
 		pattern_fill(p, MIB, i + 1);
-		memset(p + 512, 0xa5, MIB - 512);
+		memset(p + BUCKET, 0xa5, MIB - BUCKET);
 	}
 	before = cgroup_kernel(self->cgroup);
 	ASSERT_LT(0, before);
