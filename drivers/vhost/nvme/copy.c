@@ -224,15 +224,28 @@ bool vn_compare_step(struct vn_req *req)
 }
 
 /*
- * Copy (NVM 1.0, 3.2.2)
+ * Copy (NVM 1.0, 3.2.2; NVM 1.1 for descriptor format 2)
  */
 
-/* Copy Descriptor Format 0 */
-struct vn_copy_range {
-	__le64	reserved0;
+/* Copy Descriptor Formats 0 and 2; in the former, snsid is reserved */
+struct vn_copy_desc {
+	__le32	snsid;
+	u8	reserved4[4];
 	__le64	slba;
 	__le16	nlb;
 	u8	reserved18[14];
+};
+
+/**
+ * struct vn_copy_range - a source range
+ * @ns: namespace to read, with a reference
+ * @slba: first block
+ * @nlb: number of blocks
+ */
+struct vn_copy_range {
+	struct vn_ns	*ns;
+	u64		slba;
+	u32		nlb;
 };
 
 /**
@@ -247,33 +260,121 @@ struct vn_copy {
 	struct vn_copy_range	ranges[] __counted_by(nr);
 };
 
-static u64 vn_copy_nlb(const struct vn_copy_range *range)
+static void vn_copy_free(struct vn_copy *copy)
 {
-	return le16_to_cpu(range->nlb) + 1ULL;
+	unsigned int i;
+
+	for (i = 0; i < copy->nr; i++)
+		vn_ns_put(copy->ranges[i].ns);
+	kfree(copy);
 }
 
-/* All of it, before anything is written */
-static u16 vn_copy_check(const struct vn_ns *ns, const struct vn_copy *copy)
+void vn_copy_end(struct vn_req *req)
+{
+	vn_copy_free(req->data);
+}
+
+static bool vn_copy_same_disk(const struct vn_ns *a, const struct vn_ns *b)
+{
+	return a->bdev->bd_disk == b->bdev->bd_disk;
+}
+
+/* A disk that does not answer holds up no command that needs only another one. */
+static const struct vn_op vn_copy_across_op = {
+	.step		= vn_copy_step,
+	.end		= vn_copy_end,
+	.blocking	= true,
+	.other_disks	= true,
+};
+
+/* The namespaces are held, so that they stay what they are until the end. */
+static u16 vn_copy_parse(struct vn_req *req, struct vn_copy *copy,
+			 const struct vn_copy_desc *desc, unsigned int nr,
+			 unsigned int format)
+{
+	u32 nsid = le32_to_cpu(req->cmd.rw.nsid);
+	struct vn_copy_range *range;
+	struct vn_ns *ns;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (format == 2)
+			nsid = le32_to_cpu(desc[i].snsid);
+		ns = vn_ns_get(req->sq->ctrl, nsid);
+		if (!ns)
+			return vn_no_ns(nsid);
+		copy->nr++;
+		range = &copy->ranges[i];
+		range->ns = ns;
+		range->slba = le64_to_cpu(desc[i].slba);
+		range->nlb = le16_to_cpu(desc[i].nlb) + 1;
+	}
+	return NVME_SC_SUCCESS;
+}
+
+static u16 vn_copy_check_source(const struct vn_ns *ns,
+				const struct vn_copy_range *range)
+{
+	if (range->ns->lba_shift != ns->lba_shift)
+		return VN_SC_INCOMPATIBLE_NS | NVME_STATUS_DNR;
+	if (range->nlb > range->ns->mssrl)
+		return NVME_SC_CMD_SIZE_LIM_EXCEEDED | NVME_STATUS_DNR;
+	return vn_check_range(range->ns, range->slba, range->nlb);
+}
+
+/*
+ * All of it, before anything is written. Blocks that are both read and written are
+ * for format 0 only.
+ */
+static u16 vn_copy_check(const struct vn_ns *ns, const struct vn_copy *copy,
+			 unsigned int format)
 {
 	const struct vn_copy_range *range;
-	u64 nlb = 0;
 	unsigned int i;
+	u64 nlb = 0;
 	u16 status;
 
 	for (i = 0; i < copy->nr; i++)
-		nlb += vn_copy_nlb(&copy->ranges[i]);
+		nlb += copy->ranges[i].nlb;
 	if (nlb > ns->mcl)
 		return NVME_SC_CMD_SIZE_LIM_EXCEEDED | NVME_STATUS_DNR;
-	for (i = 0; i < copy->nr; i++) {
+	status = vn_check_range(ns, copy->dlba, nlb);
+	for (i = 0; i < copy->nr && !status; i++) {
 		range = &copy->ranges[i];
-		if (vn_copy_nlb(range) > ns->mssrl)
-			return NVME_SC_CMD_SIZE_LIM_EXCEEDED | NVME_STATUS_DNR;
-		status = vn_check_range(ns, le64_to_cpu(range->slba),
-					vn_copy_nlb(range));
-		if (status)
-			return status;
+		status = vn_copy_check_source(ns, range);
+		if (!status && format == 2 && range->ns == ns &&
+		    range->slba < copy->dlba + nlb &&
+		    copy->dlba < range->slba + range->nlb)
+			status = VN_SC_OVERLAPPING_RANGE | NVME_STATUS_DNR;
 	}
-	return vn_check_range(ns, copy->dlba, nlb);
+	return status;
+}
+
+/* Identify Controller's OCFS, Host Behavior Support's CDFE, the namespace's format */
+static u16 vn_copy_check_format(const struct vn_ctrl *ctrl, unsigned int format)
+{
+	if (!(BIT(format) & ctrl->copy_formats))
+		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
+	/* For guards of 64 bits: no namespace has one. */
+	if (format & 1)
+		return NVME_SC_INVALID_FORMAT | NVME_STATUS_DNR;
+	return NVME_SC_SUCCESS;
+}
+
+static u16 vn_copy_get(struct vn_req *req, struct vn_copy *copy,
+		       unsigned int nr, unsigned int format)
+{
+	struct vn_copy_desc *desc;
+	u16 status;
+
+	desc = kmalloc_array(nr, sizeof(*desc), GFP_KERNEL_ACCOUNT);
+	if (!desc)
+		return NVME_SC_INTERNAL;
+	status = vn_data_copy(req, desc, nr * sizeof(*desc));
+	if (!status)
+		status = vn_copy_parse(req, copy, desc, nr, format);
+	kfree(desc);
+	return status ?: vn_copy_check(req->ns, copy, format);
 }
 
 u16 vn_copy_prep(struct vn_req *req)
@@ -283,56 +384,74 @@ u16 vn_copy_prep(struct vn_req *req)
 	unsigned int nr = (le16_to_cpu(rw->length) & 0xff) + 1, i;
 	unsigned int format = le16_to_cpu(rw->length) >> 8 & 0xf;
 	struct vn_ns *ns = req->ns;
+	struct vn_copy_range *range;
 	struct vn_copy *copy;
-	u64 nlb = 0;
+	u64 len;
 	u16 status;
 
-	if (!(BIT(format) & VN_COPY_FORMATS))
-		return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
-	status = vn_check_writable(ns);
+	status = vn_copy_check_format(req->sq->ctrl, format);
+	if (!status)
+		status = vn_check_writable(ns);
 	if (status)
 		return status;
 	if (nr > ns->msrc + 1)
 		return NVME_SC_CMD_SIZE_LIM_EXCEEDED | NVME_STATUS_DNR;
 
-	copy = kmalloc(struct_size(copy, ranges, nr), GFP_KERNEL_ACCOUNT);
+	copy = kzalloc(struct_size(copy, ranges, nr), GFP_KERNEL_ACCOUNT);
 	if (!copy)
 		return NVME_SC_INTERNAL;
-	copy->nr = nr;
 	copy->dlba = le64_to_cpu(rw->slba);
-	status = vn_data_copy(req, copy->ranges, nr * sizeof(*copy->ranges));
-	if (!status)
-		status = vn_copy_check(ns, copy);
+	status = vn_copy_get(req, copy, nr, format);
 	if (status) {
-		kfree(copy);
+		vn_copy_free(copy);
 		return status;
 	}
 
-	for (i = 0; i < nr; i++)
-		nlb += vn_copy_nlb(&copy->ranges[i]);
-	vn_count(req, VN_READ, 0, nlb << ns->lba_shift);
-	vn_count(req, VN_WRITE, 0, nlb << ns->lba_shift);
+	for (i = 0; i < nr; i++) {
+		range = &copy->ranges[i];
+		len = (u64)range->nlb << ns->lba_shift;
+		vn_count_ns(req, range->ns, VN_READ, 0, len);
+		vn_count(req, VN_WRITE, 0, len);
+		if (!vn_copy_same_disk(range->ns, ns))
+			req->op = &vn_copy_across_op;
+	}
 	vn_req_write_through(req);
 	req->data = copy;
 	req->pos = 0;
 	return NVME_SC_SUCCESS;
 }
 
-static u16 vn_copy_data(struct vn_ns *ns, sector_t from, sector_t to, u32 len)
+static u16 vn_copy_data(struct vn_ns *src, sector_t from, struct vn_ns *dst,
+			sector_t to, u32 len)
 {
 	struct vn_buf *buf = vn_buf_alloc(len);
-	bool read = true;
+	u16 status;
 	int err;
 
 	if (!buf)
 		return NVME_SC_INTERNAL;
-	err = vn_buf_rw(buf, ns, from, len, REQ_OP_READ | REQ_SYNC);
-	if (!err) {
-		read = false;
-		err = vn_buf_rw(buf, ns, to, len, REQ_OP_WRITE | REQ_SYNC);
+	err = vn_buf_rw(buf, src, from, len, REQ_OP_READ | REQ_SYNC);
+	status = vn_errno_status(src, err, true);
+	if (!status) {
+		err = vn_buf_rw(buf, dst, to, len, REQ_OP_WRITE | REQ_SYNC);
+		status = vn_errno_status(dst, err, false);
 	}
 	vn_buf_free(buf);
-	return vn_errno_status(ns, err, read);
+	return status;
+}
+
+/*
+ * Would copying from the start overwrite what is still to be read? Two namespaces
+ * may be the same disk, or it and a partition of it.
+ */
+static bool vn_copy_overtakes(const struct vn_ns *src, sector_t from,
+			      const struct vn_ns *dst, sector_t to, sector_t nr)
+{
+	if (!vn_copy_same_disk(src, dst))
+		return false;
+	from += src->bdev->bd_start_sect;
+	to += dst->bdev->bd_start_sect;
+	return to > from && to < from + nr;
 }
 
 /*
@@ -344,26 +463,26 @@ bool vn_copy_step(struct vn_req *req)
 {
 	struct vn_copy *copy = req->data;
 	const struct vn_copy_range *range = &copy->ranges[req->result];
-	u64 slba = le64_to_cpu(range->slba), nlb = vn_copy_nlb(range);
-	struct vn_ns *ns = req->ns;
-	u64 left = (nlb << ns->lba_shift) - req->pos;
+	struct vn_ns *ns = req->ns, *src = range->ns;
+	u64 size = (u64)range->nlb << ns->lba_shift;
+	sector_t from = vn_sector(src, range->slba);
+	sector_t to = vn_sector(ns, copy->dlba);
+	u64 left = size - req->pos;
 	u32 len = min_t(u64, left, VN_COPY_STEP);
 	u64 off = req->pos;
 	int err;
 
-	if (copy->dlba > slba && copy->dlba < slba + nlb)
+	if (vn_copy_overtakes(src, from, ns, to, size >> SECTOR_SHIFT))
 		off = left - len;
-	req->status = vn_copy_data(ns, vn_sector(ns, slba) +
-				   (off >> SECTOR_SHIFT),
-				   vn_sector(ns, copy->dlba) +
-				   (off >> SECTOR_SHIFT), len);
+	req->status = vn_copy_data(src, from + (off >> SECTOR_SHIFT),
+				   ns, to + (off >> SECTOR_SHIFT), len);
 	if (req->status)
 		return false;
 	req->pos += len;
 	if (len < left)
 		return true;
 
-	copy->dlba += nlb;
+	copy->dlba += range->nlb;
 	req->pos = 0;
 	if (++req->result < copy->nr)
 		return true;

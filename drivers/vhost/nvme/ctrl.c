@@ -281,6 +281,7 @@ struct vn_ctrl *vn_ctrl_create(void)
 	ctrl->max_transfer = VN_MAX_TRANSFER;
 	ctrl->max_verify = U32_MAX;
 	ctrl->batch = VN_SQ_BATCH;
+	ctrl->copy_formats = VN_COPY_FORMATS & ~VN_COPY_CDFE;
 	kref_init(&ctrl->ref);
 	mutex_init(&ctrl->lock);
 	spin_lock_init(&ctrl->events.lock);
@@ -446,6 +447,7 @@ int vn_ctrl_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ctrl *arg)
 {
 	if (arg->flags & ~VHOST_NVME_CTRL_WRITE_THROUGH ||
 	    arg->max_transfer > VN_MAX_TRANSFER ||
+	    arg->copy_formats & ~VN_COPY_CDFE ||
 	    memchr_inv(arg->reserved, 0, sizeof(arg->reserved)))
 		return -EINVAL;
 
@@ -454,6 +456,8 @@ int vn_ctrl_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ctrl *arg)
 	ctrl->max_transfer = arg->max_transfer ?: VN_MAX_TRANSFER;
 	ctrl->max_verify = arg->max_verify ?: U32_MAX;
 	ctrl->batch = arg->burst ? min(arg->burst, VN_SQ_BATCH) : VN_SQ_BATCH;
+	ctrl->copy_formats = (VN_COPY_FORMATS & ~VN_COPY_CDFE) |
+			     arg->copy_formats;
 	vn_ctrl_resume(ctrl);
 	return 0;
 }

@@ -93,6 +93,14 @@ static void vn_deferred_work(struct work_struct *work)
 	kthread_associate_blkcg(NULL);
 }
 
+/* Where waiting for the disks of a command holds up only those that need them. */
+static struct workqueue_struct *vn_req_wq(const struct vn_req *req)
+{
+	if (!req->ns || req->op->other_disks)
+		return req->sq->ctrl->blocking_wq;
+	return req->ns->blocking_wq;
+}
+
 /* True if it is not over. */
 static bool vn_req_step(struct vn_req *req)
 {
@@ -103,7 +111,10 @@ static bool vn_req_step(struct vn_req *req)
 		return true;
 
 	bio_uninit(&req->bio);
-	kfree(req->data);
+	if (req->op->end)
+		req->op->end(req);
+	else
+		kfree(req->data);
 	vn_data_unmap(req, vn_req_is_read(req));
 	vn_req_complete(req);
 	return false;
@@ -115,7 +126,7 @@ static void vn_step_work(struct work_struct *work)
 
 	kthread_associate_blkcg(bio_blkcg_css(&req->bio));
 	if (vn_req_step(req))
-		queue_work(req->ns->blocking_wq, work);
+		queue_work(vn_req_wq(req), work);
 	kthread_associate_blkcg(NULL);
 }
 
@@ -134,8 +145,7 @@ void vn_req_defer(struct vn_req *req)
 		bdev = req->ns->bdev;
 	bio_init(&req->bio, bdev, NULL, 0, 0);
 	INIT_WORK(&req->work, req->op->step ? vn_step_work : vn_deferred_work);
-	queue_work(req->ns ? req->ns->blocking_wq : sq->ctrl->blocking_wq,
-		   &req->work);
+	queue_work(vn_req_wq(req), &req->work);
 }
 
 static const struct vn_op vn_ops[256] = {
@@ -175,6 +185,7 @@ static const struct vn_op vn_ops[256] = {
 	[VN_CMD_COPY] = {
 		.prep		= vn_copy_prep,
 		.step		= vn_copy_step,
+		.end		= vn_copy_end,
 		.blocking	= true,
 	},
 };

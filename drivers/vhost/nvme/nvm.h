@@ -9,7 +9,9 @@
 #include "vhost_nvme.h"
 
 /* Not in <linux/nvme.h> of all kernels */
-#define VN_CMD_COPY	0x19
+#define VN_CMD_COPY		0x19
+#define VN_SC_INCOMPATIBLE_NS	0x185
+#define VN_SC_OVERLAPPING_RANGE	0x187
 
 /**
  * struct vn_op - an NVM command
@@ -21,15 +23,20 @@
  *	in memory and in work for the disk, and wait for it; true if something
  *	is left to do. Runs in ns->blocking_wq, where others have their turn
  *	between two steps, and the end of the SQ ends the command. An error goes
- *	to req->status. What @prep left in req->data is freed at the end.
+ *	to req->status.
+ * @end: after the last @step: free what @prep left in req->data. NULL: kfree().
  * @blocking: @issue may block, so it runs in a blocking_wq
+ * @other_disks: and not only for the disk of its namespace, so that this is not the
+ *	namespace's
  * @any_ns: @prep takes care of the NSID
  */
 struct vn_op {
 	u16	(*prep)(struct vn_req *req);
 	void	(*issue)(struct vn_req *req);
 	bool	(*step)(struct vn_req *req);
+	void	(*end)(struct vn_req *req);
 	bool	blocking;
+	bool	other_disks;
 	bool	any_ns;
 };
 
@@ -56,6 +63,7 @@ u16 vn_verify_prep(struct vn_req *req);
 bool vn_compare_step(struct vn_req *req);
 u16 vn_copy_prep(struct vn_req *req);
 bool vn_copy_step(struct vn_req *req);
+void vn_copy_end(struct vn_req *req);
 
 static inline u16 vn_errno_status(struct vn_ns *ns, int err, bool read)
 {

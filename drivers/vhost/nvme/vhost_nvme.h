@@ -87,8 +87,13 @@
 #define VN_MAX_SCATTERED	SZ_1M
 /* Most bytes of bounce buffers that the controller's commands have together */
 #define VN_MAX_BOUNCE		SZ_64M
-/* Identify Controller's OCFS: descriptor format 0, from one namespace to itself */
-#define VN_COPY_FORMATS		BIT(0)
+/*
+ * Identify Controller's OCFS: descriptor formats 0 and 2, and 1 and 3, which are the
+ * same for namespaces with guards of 64 bits: those get Invalid Format
+ */
+#define VN_COPY_FORMATS		(BIT(0) | BIT(1) | BIT(2) | BIT(3))
+/* Those of them that the host enables by Host Behavior Support's CDFE */
+#define VN_COPY_CDFE		(BIT(2) | BIT(3))
 /*
  * What Identify Controller's SGLS may have: any alignment and length, bit buckets,
  * and any MPTR, which nobody looks at
@@ -408,9 +413,9 @@ struct vn_sq {
  * @rdonly: writes are refused
  * @nodealloc: Deallocate has no effect
  * @gone: no (further) event that the disk is gone: ctrl->events.lock
- * @mcl: most LBAs of one Copy command
- * @mssrl: most LBAs of one source range of it
- * @msrc: most source ranges of it, 0's based
+ * @mcl: most LBAs that one Copy command writes to it
+ * @mssrl: most LBAs that one source range of a Copy command reads from it
+ * @msrc: most source ranges of a Copy command that writes to it, 0's based
  * @blocking_wq: commands that may wait for @bdev, and so for no other disk
  * @free_work: closes it after the last reference
  */
@@ -628,12 +633,13 @@ struct vn_errors {
  * @resetting: RESET was called and SQs still drain
  * @dbs: shadow doorbells, or no pages
  * @eis: EventIdx
- * @blocking_wq: commands that may wait for the disks of all namespaces
+ * @blocking_wq: commands that may wait for the disks of several namespaces
  * @write_through: what is written is on the medium before the command completes:
- *	paused workers to change, as the next three
+ *	paused workers to change, as the next four
  * @max_transfer: most bytes of one Read, Write or Compare
  * @max_verify: most bytes of one Verify
  * @batch: most commands fetched from one SQ in one pass
+ * @copy_formats: descriptor formats of Copy that may be used, as a bit mask
  * @locked_pages: pages charged to RLIMIT_MEMLOCK of @mm
  * @scattered: segments of commands that have more than VN_MAX_PAGES
  * @bounce_bytes: of bounce buffers
@@ -667,6 +673,7 @@ struct vn_ctrl {
 	u32			max_transfer;
 	u32			max_verify;
 	u32			batch;
+	u32			copy_formats;
 	atomic_long_t		locked_pages;
 	atomic_long_t		scattered;
 	atomic_long_t		bounce_bytes;
@@ -862,8 +869,9 @@ static inline bool vn_worker_is_current(const struct vn_worker *worker)
 }
 
 /**
- * vn_count - count a command that reads from the disk or writes to it
- * @req: the command, with its namespace
+ * vn_count_ns - count a command that reads from a disk or writes to it
+ * @req: the command
+ * @ns: the disk's namespace
  * @dir: VN_READ or VN_WRITE
  * @commands: 1, or 0 if it does not count as a read or write command (NVM 1.0,
  *	4.1.4.2)
@@ -871,14 +879,22 @@ static inline bool vn_worker_is_current(const struct vn_worker *worker)
  *
  * Context: the worker.
  */
-static inline void vn_count(const struct vn_req *req, unsigned int dir,
-			    unsigned int commands, u64 bytes)
+static inline void vn_count_ns(const struct vn_req *req, const struct vn_ns *ns,
+			       unsigned int dir, unsigned int commands,
+			       u64 bytes)
 {
-	struct vn_count *count = &req->sq->cq->worker->counts[req->ns->nsid];
+	struct vn_count *count = &req->sq->cq->worker->counts[ns->nsid];
 
 	req->sq->bytes[dir] += bytes;
 	count->commands[dir] += commands;
 	count->bytes[dir] += bytes;
+}
+
+/* The same, for the command's namespace */
+static inline void vn_count(const struct vn_req *req, unsigned int dir,
+			    unsigned int commands, u64 bytes)
+{
+	vn_count_ns(req, req->ns, dir, commands, bytes);
 }
 
 /**

@@ -37,7 +37,7 @@
  * pinned, to be there.
  *
  * Clauses cited are of the NVM Express Base Specification 2.0 ("Base") and the
- * NVM Command Set Specification 1.0 ("NVM").
+ * NVM Command Set Specification 1.0 ("NVM"), or of 2.1 and 1.1 where that is said.
  */
 
 #include <linux/types.h>
@@ -86,7 +86,8 @@
  * @max_workers: most worker threads of VHOST_NVME_SET_WORKERS
  * @max_copy_ranges: most source ranges of one Copy command
  * @sgls: which SGLs are understood, as Identify Controller's SGLS
- * @copy_formats: descriptor formats of Copy, as Identify Controller's OCFS
+ * @copy_formats: descriptor formats of Copy, as Identify Controller's OCFS; 1 and 3
+ *	complete with Invalid Format, because no namespace has guards of 64 bits
  * @max_errors: most entries of VHOST_NVME_GET_ERRORS
  * @opcodes: bit N % 64 of word N / 64 is set if the kernel executes opcode N of
  *	the NVM command set; all others complete with Invalid Command Opcode
@@ -133,9 +134,10 @@ struct vhost_nvme_caps {
  *	block size
  * @reserved8: zero
  * @nlb: size in LBAs, no more than the device has; 0 for the whole device
- * @mcl: most LBAs of one Copy command (NVM 4.1.5.1, Identify Namespace's MCL)
- * @mssrl: most LBAs of one source range of it (MSSRL)
- * @msrc: most source ranges of it, 0's based (MSRC)
+ * @mcl: most LBAs of one Copy command to the namespace (NVM 4.1.5.1, Identify
+ *	Namespace's MCL)
+ * @mssrl: most LBAs of one source range in the namespace (MSSRL)
+ * @msrc: most source ranges of one Copy command to it, 0's based (MSRC)
  * @reserved2: zero
  * @reserved: zero
  *
@@ -278,6 +280,9 @@ struct vhost_nvme_workers {
  * @burst: most commands fetched from one submission queue before it is the next
  *	one's turn (Base 5.27.1.1, Arbitration Burst), not as a power of two; 0
  *	for no limit, which is the kernel's own then
+ * @copy_formats: descriptor formats of Copy that the host has enabled (Base 2.1,
+ *	Set Features 16h, Host Behavior Support's CDFE), as a bit mask. Formats 0 and 1
+ *	need not be enabled; the others complete with Invalid Field without it.
  * @reserved: zero
  *
  * All are 0 in the beginning. Longer commands complete with Invalid Field.
@@ -287,7 +292,8 @@ struct vhost_nvme_ctrl {
 	__u32	max_transfer;
 	__u32	max_verify;
 	__u32	burst;
-	__u64	reserved[2];
+	__u32	copy_formats;
+	__u32	reserved[3];
 };
 
 /**
@@ -574,8 +580,9 @@ struct vhost_nvme_event {
  * VHOST_NVME_SET_CTRL - see struct vhost_nvme_ctrl; holds for commands fetched
  * later.
  *
- * EINVAL: an unknown flag, max_transfer above caps.max_transfer, or a reserved
- * member is not zero.
+ * EINVAL: an unknown flag, max_transfer above caps.max_transfer, a bit of
+ * copy_formats that caps.copy_formats does not have or that need not be enabled, or a
+ * reserved member is not zero.
  */
 #define VHOST_NVME_SET_CTRL	_IOW(VHOST_VIRTIO, 0xAC, struct vhost_nvme_ctrl)
 

@@ -157,6 +157,25 @@ int box_write_zeroes(struct box *b, uint64_t slba, uint32_t nlb, uint32_t cdw12)
 	return box_exec(&b->sq, &sqe);
 }
 
+int box_copy(struct box *b, uint64_t buf, uint32_t nsid, uint64_t dlba,
+	     unsigned int nr, uint32_t cdw12, uint32_t *dw0)
+{
+	uint64_t mark = b->g.next;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+	int ret;
+
+	vng_cmd_copy(&sqe, nsid, dlba, nr, cdw12);
+	ret = vng_prp_contig(&b->g, &sqe, buf,
+			     nr * sizeof(struct vng_copy_range)) ?:
+	      vng_exec(&b->sq, &sqe, &cqe);
+	b->g.next = mark;
+	if (ret)
+		return ret;
+	*dw0 = le32toh(cqe.dw0);
+	return vng_status(&cqe);
+}
+
 int box_dsm(struct box *b, uint64_t buf, const struct vng_dsm_range *range,
 	    unsigned int nr, uint32_t attributes)
 {

@@ -69,6 +69,13 @@ void box_stop(struct box *b);
 /* Execute a command; its status, or -errno with vng_msg(). */
 int box_exec(struct vng_sq *sq, struct vng_sqe *sqe);
 
+/*
+ * Copy to @dlba of namespace @nsid from the @nr ranges in guest memory at @buf; dword
+ * 0 of the completion is stored.
+ */
+int box_copy(struct box *b, uint64_t buf, uint32_t nsid, uint64_t dlba,
+	     unsigned int nr, uint32_t cdw12, uint32_t *dw0);
+
 /* Read or write @len bytes at byte @off of namespace 1, as one command. */
 int box_rw(struct box *b, uint8_t opcode, uint64_t off, uint64_t gpa,
 	   size_t len);

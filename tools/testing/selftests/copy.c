@@ -54,28 +54,13 @@ FIXTURE_TEARDOWN(copy)
 
 static void set_range(struct vng_copy_range *r, uint64_t slba, uint32_t nlb)
 {
-	memset(r, 0, sizeof(*r));
-	r->slba = htole64(slba);
-	r->nlb = htole16(nlb - 1);
+	vng_range_set(r, 0, slba, nlb);
 }
 
-/* Copy the @nr ranges in guest memory at @buf. */
 static int copy(struct box *b, uint64_t buf, uint64_t dlba, unsigned int nr,
 		uint32_t cdw12, uint32_t *dw0)
 {
-	uint64_t mark = b->g.next;
-	struct vng_sqe sqe;
-	struct vng_cqe cqe;
-	int ret;
-
-	vng_cmd_copy(&sqe, 1, dlba, nr, cdw12);
-	ret = vng_prp_contig(&b->g, &sqe, buf, nr * 32) ?:
-	      vng_exec(&b->sq, &sqe, &cqe);
-	b->g.next = mark;
-	if (ret)
-		return ret;
-	*dw0 = le32toh(cqe.dw0);
-	return vng_status(&cqe);
+	return box_copy(b, buf, 1, dlba, nr, cdw12, dw0);
 }
 
 #define COPY(dlba, nr)	copy(&self->box, self->buf, dlba, nr, 0, &self->dw0)
@@ -206,7 +191,7 @@ TEST_F(copy, limits)
 	ASSERT_EQ(0, disk_read(d, 0, self->data, AREA));
 	EXPECT_EQ(0, memcmp(self->data, self->model, AREA));
 	EXPECT_EQ(256, g->caps.max_copy_ranges);
-	EXPECT_EQ(1, g->caps.copy_formats);
+	EXPECT_EQ(0xf, g->caps.copy_formats);
 	EXPECT_EQ(1, g->caps.opcodes[0] >> VNG_CMD_COPY & 1);
 }
 
@@ -237,7 +222,7 @@ TEST_F(copy, bounds)
 	EXPECT_EQ(0, memcmp(self->data, self->model, AREA));
 }
 
-/* Formats that were not announced, bad pointers and namespaces */
+/* Formats for other namespaces or not enabled, bad pointers and namespaces */
 TEST_F(copy, bad_fields)
 {
 	struct box *b = &self->box;
@@ -248,8 +233,10 @@ TEST_F(copy, bad_fields)
 
 	set_range(self->range, 0, 8);
 	for (i = 1; i < 16; i++)
-		STATUS(DNR(VNG_SC_INVALID_FIELD),
-		       copy(b, self->buf, 100, 1, i << 8, &self->dw0));
+		STATUS(DNR(i == 1 ? VNG_SC_INVALID_FORMAT :
+				    VNG_SC_INVALID_FIELD),
+		       copy(b, self->buf, 100, 1, VNG_COPY_FORMAT(i),
+			    &self->dw0));
 	STATUS(VNG_SC_DATA_XFER_ERROR, copy(b, end, 100, 1, 0, &self->dw0));
 	STATUS(VNG_SC_DATA_XFER_ERROR,
 	       copy(b, end - 4096, 100, 256, 0, &self->dw0));

@@ -121,11 +121,13 @@ static int fuzz_namespaces(struct fuzz *f)
 	const struct fuzz_ns ns[FUZZ_NS] = {
 		{ .disk = 0, .shift = 9, .nlb = blocks - 101, .mcl = 1800,
 		  .mssrl = 1500, .msrc = 255 },
-		{ .disk = 1, .shift = 9, .nlb = blocks - 33 },
-		{ .disk = 1, .shift = 12, .nlb = blocks / 8,
+		{ .disk = 1, .shift = 9, .nlb = blocks - 33, .mcl = 900,
+		  .mssrl = 40, .msrc = 99 },
+		{ .disk = 1, .shift = 12, .nlb = blocks / 8, .mssrl = 30,
 		  .flags = VHOST_NVME_NS_RDONLY },
 		{ .disk = 0, .shift = 12, .nlb = blocks / 8 - 17, .mcl = 50,
 		  .mssrl = 20, .msrc = 9, .flags = VHOST_NVME_NS_NODEALLOC },
+		{ .disk = 0, .shift = 9, .nlb = blocks - 333, .mssrl = 1500 },
 	};
 	struct vhost_nvme_ns arg;
 	unsigned int i;
@@ -150,17 +152,23 @@ static int fuzz_namespaces(struct fuzz *f)
 
 static int fuzz_limits(struct fuzz *f)
 {
-	uint32_t transfer = 0, verify = 0;
+	struct vhost_nvme_ctrl ctrl = { 0 };
 
 	if (rng_one_in(&f->rng, 2))
-		transfer = 4096 * (1 + rng_below(&f->rng, 64));
+		ctrl.max_transfer = 4096 * (1 + rng_below(&f->rng, 64));
 	if (rng_one_in(&f->rng, 2))
-		verify = 512 * (1 + rng_below(&f->rng, 4096));
-	f->max_transfer = transfer ?: f->g.caps.max_transfer;
-	f->max_verify = verify ?: UINT32_MAX;
-	return vng_set_ctrl(&f->g, rng_one_in(&f->rng, 4) ?
-			    VHOST_NVME_CTRL_WRITE_THROUGH : 0,
-			    transfer, verify, rng_below(&f->rng, 9));
+		ctrl.max_verify = 512 * (1 + rng_below(&f->rng, 4096));
+	if (rng_one_in(&f->rng, 4))
+		ctrl.flags = VHOST_NVME_CTRL_WRITE_THROUGH;
+	ctrl.burst = rng_below(&f->rng, 9);
+	if (!rng_one_in(&f->rng, 4))
+		ctrl.copy_formats = 1 << 2;
+	if (rng_one_in(&f->rng, 2))
+		ctrl.copy_formats |= 1 << 3;
+	f->max_transfer = ctrl.max_transfer ?: f->g.caps.max_transfer;
+	f->max_verify = ctrl.max_verify ?: UINT32_MAX;
+	f->copy_formats = ctrl.copy_formats | 3;
+	return vng_ioctl(&f->g, VHOST_NVME_SET_CTRL, &ctrl, "SET_CTRL");
 }
 
 /* A controller of a kind by chance */

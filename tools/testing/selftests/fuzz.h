@@ -19,7 +19,7 @@
 #include "rng.h"
 #include "vng.h"
 
-#define FUZZ_NS		4
+#define FUZZ_NS		5
 #define FUZZ_DISKS	2
 #define FUZZ_DISK_MIB	2
 #define FUZZ_DISK_SIZE	((uint64_t)FUZZ_DISK_MIB << 20)
@@ -84,7 +84,7 @@ struct fuzz_disk {
  * @flags: VHOST_NVME_NS_*
  * @shift: LBA size as a power of two
  * @nlb: size in LBAs
- * @mcl: limits of Copy
+ * @mcl: limits of Copy: those of the namespace that is written, but for @mssrl
  * @mssrl: of them
  * @msrc: of them
  */
@@ -115,6 +115,7 @@ struct fuzz_count {
  * @ns: namespaces; NSID 1 is the first
  * @max_transfer: most bytes of a Read, Write or Compare
  * @max_verify: most bytes of a Verify
+ * @copy_formats: descriptor formats of Copy that are enabled, by bits
  * @cq: completion queues
  * @sq: submission queues; the last one shares CQ 1
  * @pairs: number of completion queues
@@ -136,6 +137,7 @@ struct fuzz {
 	struct fuzz_ns		ns[FUZZ_NS];
 	uint32_t		max_transfer;
 	uint32_t		max_verify;
+	uint32_t		copy_formats;
 	struct vng_cq		cq[FUZZ_PAIRS];
 	struct vng_sq		sq[FUZZ_SQS];
 	unsigned int		pairs;
@@ -171,7 +173,7 @@ struct fuzz_piece {
 };
 
 #define FUZZ_MAX_PIECES	4608	/* more than the 4096 descriptors of an SGL */
-#define FUZZ_MAX_ERRORS	8
+#define FUZZ_MAX_ERRORS	16
 
 /**
  * struct fuzz_outcome - what the model expects of a command

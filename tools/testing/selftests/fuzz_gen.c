@@ -390,18 +390,38 @@ static uint64_t gen_copy_nlb(struct fuzz *f, const struct fuzz_ns *ns)
 	}
 }
 
+/* The namespace of a range: mostly one with blocks of the same size */
+static uint32_t gen_source(struct fuzz *f, const struct fuzz_ns *ns)
+{
+	uint32_t nsid;
+
+	do
+		nsid = gen_nsid(f);
+	while (nsid - 1 < FUZZ_NS && f->ns[nsid - 1].shift != ns->shift &&
+	       !rng_one_in(&f->rng, 40));
+	return nsid;
+}
+
 static void gen_copy_ranges(struct fuzz *f, const struct fuzz_window *w,
-			    const struct fuzz_ns *ns, uint8_t *params,
-			    unsigned int nr)
+			    const struct fuzz_ns *dest, uint8_t *params,
+			    unsigned int nr, bool across)
 {
 	struct vng_copy_range *range = (void *)params;
+	const struct fuzz_ns *ns = dest;
 	uint64_t nlb;
+	uint32_t nsid = rng_next(&f->rng);
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
+		/* Many ranges of many namespaces are seldom all good. */
+		if (across && (!i || rng_one_in(&f->rng, 4))) {
+			nsid = gen_source(f, dest);
+			ns = model_ns(f, nsid) ?: dest;
+		}
 		nlb = gen_copy_nlb(f, ns);
 		range[i] = (struct vng_copy_range) {
-			.reserved0 = rng_next(&f->rng),
+			.snsid = htole32(nsid),
+			.reserved4 = rng_next(&f->rng),
 			.slba = htole64(gen_in(&f->rng, w->disk[ns->disk],
 					       1ULL << ns->shift,
 					       nlb << ns->shift) >> ns->shift),
@@ -416,7 +436,7 @@ static void gen_copy_ranges(struct fuzz *f, const struct fuzz_window *w,
 
 /* One range that is copied in many steps, and overlaps where it goes */
 static void gen_copy_overlap(struct fuzz *f, const struct fuzz_ns *ns,
-			     struct vng_sqe *sqe, uint8_t *params)
+			     struct vng_sqe *sqe, uint8_t *params, bool across)
 {
 	struct vng_copy_range *range = (void *)params;
 	uint64_t nlb = 1 + rng_below(&f->rng, ns->mssrl + 1), from, to;
@@ -425,7 +445,10 @@ static void gen_copy_overlap(struct fuzz *f, const struct fuzz_ns *ns,
 		nlb = gen_copy_nlb(f, ns);
 	from = rng_below(&f->rng, ns->nlb);
 	to = from + rng_below(&f->rng, nlb) - rng_below(&f->rng, nlb);
+	/* The last namespace is blocks of the first. */
 	*range = (struct vng_copy_range) {
+		.snsid = htole32(across && !rng_one_in(&f->rng, 8) ?
+				 FUZZ_NS : 1),
 		.slba = htole64(from),
 		.nlb = htole16(nlb - 1),
 	};
@@ -445,7 +468,7 @@ static bool gen_good(struct fuzz *f, const struct fuzz_window *w,
 	uint32_t nsid = gen_nsid(f), nlb, len, i;
 	const struct fuzz_ns *ns = model_ns(f, nsid) ?: &f->ns[0];
 	uint8_t opcode = gen_opcode(f), *p;
-	bool overlap = false, ok;
+	bool overlap = false, across = false, ok;
 
 	nlb = gen_nlb(f, ns);
 	vng_cmd_rw(sqe, opcode, nsid, gen_slba(f, w, ns, nlb), nlb);
@@ -500,8 +523,12 @@ static bool gen_good(struct fuzz *f, const struct fuzz_window *w,
 		nlb = overlap ? 1 : gen_nr_ranges(f);
 		sqe->cdw12 &= htole32(VNG_RW_FUA | VNG_RW_LR);
 		sqe->cdw12 |= htole32(nlb - 1);
+		across = rng_below(&f->rng, 2);
+		if (across)
+			sqe->cdw12 |= htole32(VNG_COPY_FORMAT(2));
 		if (rng_one_in(&f->rng, 32))
-			sqe->cdw12 |= htole32(rng_below(&f->rng, 16) << 8);
+			sqe->cdw12 ^= htole32(VNG_COPY_FORMAT(
+					      rng_below(&f->rng, 16)));
 		len = nlb * sizeof(struct vng_copy_range);
 		break;
 	default:
@@ -513,9 +540,9 @@ static bool gen_good(struct fuzz *f, const struct fuzz_window *w,
 	if (opcode == VNG_CMD_DSM)
 		gen_dsm_ranges(f, w, ns, p, nlb);
 	else if (overlap)
-		gen_copy_overlap(f, ns, sqe, p);
+		gen_copy_overlap(f, ns, sqe, p, across);
 	else
-		gen_copy_ranges(f, w, ns, p, nlb);
+		gen_copy_ranges(f, w, ns, p, nlb, across);
 	ok = gen_dptr(f, w, sqe, len);
 	if (ok)
 		gen_scatter(f, w, sqe, p, len, o);

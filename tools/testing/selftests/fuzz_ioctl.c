@@ -347,6 +347,7 @@ static void call_any(struct rng *r)
 		.flags = rng_below(r, rng_dirt(r) ? 9 : 2),
 		.max_transfer = rng_below(r, 256) * 4096,
 		.burst = rng_below(r, 9),
+		.copy_formats = rng_below(r, rng_dirt(r) ? 64 : 4) << 2,
 	};
 	struct vhost_nvme_coalesce coalesce = {
 		.cqid = rng_member(r, 128),

@@ -367,6 +367,51 @@ static void model_predict_dsm(struct fuzz *f, const struct fuzz_window *w,
 			     le32toh(range[i].nlb));
 }
 
+static unsigned int model_copy_format(const struct vng_sqe *sqe)
+{
+	return le32toh(sqe->cdw12) >> 8 & 0xf;
+}
+
+/* The namespace that a range is read from */
+static const struct fuzz_ns *model_source(const struct fuzz *f,
+					  const struct vng_sqe *sqe,
+					  const struct vng_copy_range *range)
+{
+	return model_ns(f, le32toh(model_copy_format(sqe) == 2 ? range->snsid :
+				   sqe->nsid));
+}
+
+static void model_no_ns(struct fuzz *f, uint32_t nsid, struct fuzz_outcome *o)
+{
+	model_error(o, DNR(!nsid || nsid > f->g.caps.max_nsid ?
+			   VNG_SC_INVALID_NS : VNG_SC_INVALID_FIELD));
+}
+
+/* NVM Command Set 1.1: format 2 is for blocks that are not written as well. */
+static void model_predict_range(struct fuzz *f, const struct fuzz_window *w,
+				const struct vng_sqe *sqe,
+				const struct fuzz_ns *ns,
+				const struct vng_copy_range *range,
+				uint64_t total, struct fuzz_outcome *o)
+{
+	const struct fuzz_ns *source = model_source(f, sqe, range);
+	uint64_t from = le64toh(range->slba), to = model_slba(sqe);
+	uint32_t nlb = le16toh(range->nlb) + 1;
+
+	if (!source) {
+		model_no_ns(f, le32toh(range->snsid), o);
+		return;
+	}
+	if (source->shift != ns->shift)
+		model_error(o, DNR(VNG_SC_INCOMPATIBLE_NS));
+	if (nlb > source->mssrl)
+		model_error(o, DNR(VNG_SC_SIZE_LIMIT));
+	model_blocks(w, o, source, from, nlb);
+	if (model_copy_format(sqe) == 2 && source == ns &&
+	    (from > to ? from - to < total : to - from < nlb))
+		model_error(o, DNR(VNG_SC_OVERLAPPING_RANGE));
+}
+
 static void model_predict_copy(struct fuzz *f, const struct fuzz_window *w,
 			       const struct vng_sqe *sqe,
 			       const struct fuzz_ns *ns,
@@ -374,22 +419,22 @@ static void model_predict_copy(struct fuzz *f, const struct fuzz_window *w,
 {
 	unsigned int nr = (le32toh(sqe->cdw12) & 0xff) + 1, i;
 	const struct vng_copy_range *range = (const void *)o->params;
+	unsigned int format = model_copy_format(sqe);
 	uint64_t nlb = 0;
 
-	if (le32toh(sqe->cdw12) >> 8 & 0xf)
+	if (!(f->copy_formats & 1U << format))
 		model_error(o, DNR(VNG_SC_INVALID_FIELD));
+	else if (format & 1)
+		model_error(o, DNR(VNG_SC_INVALID_FORMAT));
 	model_writable(ns, o);
 	if (nr > ns->msrc + 1U)
 		model_error(o, DNR(VNG_SC_SIZE_LIMIT));
 	if (!model_params(f, w, sqe, nr * sizeof(*range), o))
 		return;
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr; i++)
 		nlb += le16toh(range[i].nlb) + 1;
-		if (le16toh(range[i].nlb) >= ns->mssrl)
-			model_error(o, DNR(VNG_SC_SIZE_LIMIT));
-		model_blocks(w, o, ns, le64toh(range[i].slba),
-			     le16toh(range[i].nlb) + 1);
-	}
+	for (i = 0; i < nr; i++)
+		model_predict_range(f, w, sqe, ns, &range[i], nlb, o);
 	if (nlb > ns->mcl)
 		model_error(o, DNR(VNG_SC_SIZE_LIMIT));
 	model_blocks(w, o, ns, model_slba(sqe), nlb);
@@ -479,8 +524,7 @@ void model_predict(struct fuzz *f, const struct fuzz_window *w,
 	if (sqe->opcode == VNG_CMD_FLUSH && nsid == UINT32_MAX)
 		return;
 	if (!ns) {
-		model_error(o, DNR(!nsid || nsid > f->g.caps.max_nsid ?
-				   VNG_SC_INVALID_NS : VNG_SC_INVALID_FIELD));
+		model_no_ns(f, nsid, o);
 		return;
 	}
 	switch (sqe->opcode) {
@@ -605,7 +649,8 @@ static void model_apply_copy(struct fuzz *f, const struct vng_sqe *sqe,
 	for (i = 0; i < nr; i++) {
 		nlb = le16toh(range[i].nlb) + 1;
 		memmove(model_disk(f, ns, to),
-			model_disk(f, ns, le64toh(range[i].slba)),
+			model_disk(f, model_source(f, sqe, &range[i]),
+				   le64toh(range[i].slba)),
 			nlb << ns->shift);
 		to += nlb;
 	}

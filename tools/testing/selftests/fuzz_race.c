@@ -249,7 +249,10 @@ static bool race_status_bad(uint16_t status)
 	case VNG_SC_PRP_OFFSET_INVALID:
 	case VNG_SC_NS_WRITE_PROTECTED:
 	case VNG_SC_LBA_RANGE:
+	case VNG_SC_INVALID_FORMAT:
 	case VNG_SC_SIZE_LIMIT:
+	case VNG_SC_INCOMPATIBLE_NS:
+	case VNG_SC_OVERLAPPING_RANGE:
 	case VNG_SC_COMPARE_FAILED:
 		return false;
 	}

@@ -406,6 +406,7 @@ TEST_F(owned, set_ctrl)
 {
 	struct vng *g = &self->box.g;
 	struct vhost_nvme_ctrl ctrl = { .flags = VHOST_NVME_CTRL_WRITE_THROUGH };
+	unsigned int i;
 	uint32_t max = g->caps.max_transfer;
 
 	OK(vng_set_ctrl(g, 0, 0, 0, 0));
@@ -419,8 +420,16 @@ TEST_F(owned, set_ctrl)
 	ctrl.reserved[0] = 1;
 	IOCTL_FAILS(EINVAL, g->fd, VHOST_NVME_SET_CTRL, &ctrl);
 	ctrl.reserved[0] = 0;
-	ctrl.reserved[1] = 1ULL << 63;
+	ctrl.reserved[2] = 1U << 31;
 	IOCTL_FAILS(EINVAL, g->fd, VHOST_NVME_SET_CTRL, &ctrl);
+	ctrl.reserved[2] = 0;
+	/* Formats of Copy that need not be enabled, or that there are not */
+	for (i = 0; i < 32; i++) {
+		ctrl.copy_formats = 1U << i;
+		EXPECT_EQ(i == 2 || i == 3 ? 0 : -1,
+			  ioctl(g->fd, VHOST_NVME_SET_CTRL, &ctrl))
+			TH_LOG("format %u", i);
+	}
 }
 
 /* The number of workers, while there is no queue */

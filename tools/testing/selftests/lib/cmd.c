@@ -42,6 +42,16 @@ void vng_cmd_dsm(struct vng_sqe *sqe, uint32_t nsid, unsigned int nr,
 	sqe->cdw11 = htole32(attributes);
 }
 
+void vng_range_set(struct vng_copy_range *range, uint32_t snsid, uint64_t slba,
+		   uint32_t nlb)
+{
+	*range = (struct vng_copy_range) {
+		.snsid = htole32(snsid),
+		.slba = htole64(slba),
+		.nlb = htole16(nlb - 1),
+	};
+}
+
 void vng_cmd_copy(struct vng_sqe *sqe, uint32_t nsid, uint64_t dlba,
 		  unsigned int nr, uint32_t cdw12_flags)
 {

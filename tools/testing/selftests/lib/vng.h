@@ -120,9 +120,10 @@ enum {
 	VNG_CMD_COPY		= 0x19,
 };
 
-/* One source range of Copy, descriptor format 0 */
+/* One source range of Copy, descriptor formats 0 and 2 */
 struct vng_copy_range {
-	uint64_t	reserved0;
+	uint32_t	snsid;		/* of format 2 only */
+	uint32_t	reserved4;
 	uint64_t	slba;
 	uint16_t	nlb;		/* 0's based */
 	uint8_t		reserved18[14];
@@ -134,6 +135,9 @@ struct vng_copy_range {
 #define VNG_RW_PRINFO(x)	((uint32_t)(x) << 26)
 #define VNG_RW_DTYPE(x)		((uint32_t)(x) << 20)
 #define VNG_WZ_DEAC		(1U << 25)
+
+/* Copy, dword 12 */
+#define VNG_COPY_FORMAT(x)	((uint32_t)(x) << 8)
 
 /* Dataset Management, dword 11 */
 #define VNG_DSM_IDR		(1U << 0)
@@ -159,9 +163,12 @@ enum {
 	VNG_SC_NS_WRITE_PROTECTED	= 0x020,
 	VNG_SC_LBA_RANGE		= 0x080,
 	VNG_SC_NS_NOT_READY		= 0x082,
+	VNG_SC_INVALID_FORMAT		= 0x10a,
 	VNG_SC_INVALID_PI		= 0x181,
 	VNG_SC_READ_ONLY		= 0x182,
 	VNG_SC_SIZE_LIMIT		= 0x183,
+	VNG_SC_INCOMPATIBLE_NS		= 0x185,
+	VNG_SC_OVERLAPPING_RANGE	= 0x187,
 	VNG_SC_WRITE_FAULT		= 0x280,
 	VNG_SC_READ_ERROR		= 0x281,
 	VNG_SC_COMPARE_FAILED		= 0x285,
@@ -473,6 +480,10 @@ void vng_cmd_write_zeroes(struct vng_sqe *sqe, uint32_t nsid, uint64_t slba,
 /* Dataset Management; the @nr ranges (1 to 256) are what the PRPs lead to. */
 void vng_cmd_dsm(struct vng_sqe *sqe, uint32_t nsid, unsigned int nr,
 		 uint32_t attributes);
+
+/* A source range; @snsid: 0 for descriptor format 0 */
+void vng_range_set(struct vng_copy_range *range, uint32_t snsid, uint64_t slba,
+		   uint32_t nlb);
 
 /* Copy to @dlba; the @nr source ranges (1 to 256) are what the PRPs lead to. */
 void vng_cmd_copy(struct vng_sqe *sqe, uint32_t nsid, uint64_t dlba,
