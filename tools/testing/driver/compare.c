@@ -962,6 +962,113 @@ static void on_disk(const char *what, uint64_t slba, uint32_t nlb)
 	c.used = mark;
 }
 
+/* Set Features, Host Behavior Support: the copy descriptor formats that are enabled */
+static void enable_formats(uint16_t formats)
+{
+	struct sqe sqe = {
+		.opcode = ADMIN_SET_FEATURES,
+		.cdw10 = htole32(0x16),
+	};
+	size_t mark = c.used;
+	uint8_t *buf = dma_alloc(&c, PAGE, PAGE);
+
+	memset(buf, 0, PAGE);
+	buf[4] = formats;
+	buf[5] = formats >> 8;
+	prp_build(&c, &sqe, buf, PAGE);
+	name("io%u.copy2.cdfe%x", ns, formats);
+	run(&c.admin, &sqe);
+	c.used = mark;
+	get_feature(0x16, 0, 0, 0);
+}
+
+/* A source range of descriptor format 2 */
+struct source {
+	uint32_t nsid;
+	uint64_t slba;
+	uint32_t nlb;
+};
+
+static void copy2(const char *what, unsigned int format, uint64_t sdlba,
+		  const struct source *source, unsigned int nr)
+{
+	size_t mark = c.used, step = format & 1 ? 40 : 32;
+	uint32_t nsid;
+	unsigned int i;
+	struct sqe sqe;
+	uint8_t *buf = io_command(&sqe, &ops[7]);
+
+	for (i = 0; i < nr; i++) {
+		set_source(buf + step * i, source[i].slba, source[i].nlb);
+		nsid = htole32(source[i].nsid);
+		memcpy(buf + step * i, &nsid, sizeof(nsid));
+	}
+	sqe.cdw10 = htole32(sdlba);
+	sqe.cdw11 = htole32(sdlba >> 32);
+	sqe.cdw12 = htole32((nr - 1) | format << 8);
+	name("io%u.copy2.%s", ns, what);
+	run(&io, &sqe);
+	c.used = mark;
+}
+
+/* Copy from other namespaces, and what has to be enabled for it */
+static void io_copy_across(void)
+{
+	static const uint32_t sources[] = {
+		0, 1, 2, 3, 4, 5, 255, 256, 257, 0x10001, 0xfffffffe, 0xffffffff,
+	};
+	const struct source own = { ns, 64, 8 };
+	struct source two[2];
+	const uint32_t *nsid;
+	unsigned int formats, format;
+	char text[48];
+	int shift;
+
+	for (formats = 0; formats < 16; formats += 4) {
+		enable_formats(formats);
+		for (format = 0; format < 5; format++) {
+			snprintf(text, sizeof(text), "cdfe%x.format %u", formats,
+				 format);
+			copy2(text, format, 1024, &own, 1);
+		}
+	}
+	enable_formats(0xffff);
+	copy2("all enabled", 2, 1024, &own, 1);
+	copy2("all enabled, format 4", 4, 1024, &own, 1);
+	enable_formats(1 << 2);
+	FOR_EACH(nsid, sources) {
+		snprintf(text, sizeof(text), "from nsid %x", *nsid);
+		two[0] = (struct source) { *nsid, 0, 8 };
+		copy2(text, 2, 2000, two, 1);
+	}
+	for (shift = -16; shift <= 16; shift += 4) {
+		snprintf(text, sizeof(text), "own blocks, %d", shift);
+		copy2(text, 2, 64 + shift, &own, 1);
+	}
+	two[0] = (struct source) { 4, ns_size - 4, 8 };
+	copy2("from behind the end", 2, 1024, two, 1);
+	two[0] = (struct source) { 4, 0, 129 };
+	copy2("129 blocks", 2, 1024, two, 1);
+	two[0] = own;
+	copy2("to behind the end", 2, ns_size - 4, two, 1);
+	if (ns == 1) {
+		/* Namespace 4 has blocks of the same size. */
+		two[1] = (struct source) { 4, 1, 8 };
+		copy2("own and another", 2, 1100, two, 2);
+		on_disk("own and another", 1090, 32);
+		two[0] = two[1];
+		two[1] = own;
+		copy2("another and own", 2, 1200, two, 2);
+		on_disk("another and own", 1190, 32);
+	}
+	enable_formats(0);
+	copy2("disabled", 2, 1024, &own, 1);
+	enable_formats(1 << 2);
+	begin();
+	get_feature(0x16, 0, 0, 0);
+	copy2("after a reset", 2, 1024, &own, 1);
+}
+
 static void data_command(const char *what, const struct op *op, uint64_t slba,
 			 uint32_t nlb, uint32_t cdw12, uint32_t seed)
 {
@@ -1318,12 +1425,15 @@ int main(int argc, char **argv)
 		io_sgls();
 		io_dsm();
 		io_copy();
+		io_copy_across();
 		data();
 	}
 	ns = 4;
 	read_namespace("first");
 	io_plain("read-only");
 	dsm("read-only, no attribute", 1, 0, 64, 8);
+	enable_formats(1 << 2);
+	copy2("read-only", 2, 1024, &(struct source) { 1, 64, 8 }, 1);
 	ns = 1;
 	read_namespace("again");
 	smart_counts();

@@ -44,11 +44,6 @@ ALLOWED = {
         r"(identify\.cns01|admin\.identify)\..*\+521",
         r"cli\.id-ctrl\.oncs",
     ],
-    "Copy has descriptors of format 0 only": [
-        r"(identify\.cns01|admin\.identify)\..*\+534",
-        r"cli\.id-ctrl\.ocfs",
-        r"io\d\.copy\.format 1",
-    ],
     "SGL: bit buckets, segments that only lead on, and a status for each mistake": [
         r"(identify\.cns01|admin\.identify)\..*\+538",
         r"cli\.id-ctrl\.sgls",
