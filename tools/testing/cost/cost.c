@@ -482,7 +482,7 @@ static void uring_work(const struct work *w, int disk)
 
 int main(int argc, char **argv)
 {
-	size_t i, size = RING_BYTES + DATA_BYTES + 2 * MIB;
+	size_t i, size = RING_BYTES + DATA_BYTES + MIB;	/* whole huge pages */
 	int disk;
 
 	if (argc != 2)
@@ -493,12 +493,12 @@ int main(int argc, char **argv)
 		err(1, "%s", argv[1]);
 
 	/* Huge pages, as QEMU asks for */
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	memory = mmap(NULL, size + 2 * MIB, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		err(1, "memory");
 	memory = (char *)(((uintptr_t)memory + 2 * MIB - 1) & -(2 * MIB));
-	madvise(memory, RING_BYTES + DATA_BYTES, MADV_HUGEPAGE);
+	madvise(memory, size, MADV_HUGEPAGE);
 	memset(memory, 1, RING_BYTES + DATA_BYTES);
 
 	pin(0, GUEST_CPU);
