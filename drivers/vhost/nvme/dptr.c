@@ -193,8 +193,9 @@ static void vn_data_add_segment(struct vn_req *req, struct page *page,
 static void vn_data_add_pages(struct vn_req *req, struct page **pages,
 			      unsigned int off, u64 len)
 {
-	unsigned long i, left;
+	unsigned long i, nr;
 	struct folio *folio;
+	struct page *page;
 	u64 n;
 
 	if (len <= PAGE_SIZE - off) {
@@ -202,13 +203,14 @@ static void vn_data_add_pages(struct vn_req *req, struct page **pages,
 		return;
 	}
 	while (len) {
-		folio = page_folio(pages[0]);
-		left = folio_nr_pages(folio) - folio_page_idx(folio, pages[0]);
-		n = PAGE_SIZE - off;
-		for (i = 1; n < len && i < left && pages[i] == pages[0] + i; i++)
-			n += PAGE_SIZE;
-		n = min(n, len);
-		vn_data_add_segment(req, pages[0], off, n);
+		page = pages[0];
+		folio = page_folio(page);
+		nr = min_t(u64, folio_nr_pages(folio) - folio_page_idx(folio, page),
+			   PFN_UP(off + len));
+		for (i = 1; i < nr && pages[i] == page + i; i++)
+			;
+		n = min(len, i * PAGE_SIZE - off);
+		vn_data_add_segment(req, page, off, n);
 		pages += i;
 		len -= n;
 		off = 0;
