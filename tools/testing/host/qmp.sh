@@ -43,6 +43,18 @@ qmp()
 	return 1
 }
 
+# answers COUNT: the monitor does, each time soon. (Some resets may take a second
+# of QEMU's.)
+answers()
+{
+	local i
+
+	for ((i = 0; i < $1; i++)); do
+		qmp 3 query-status && qmp 3 query-block >/dev/null || return
+		sleep 0.5
+	done
+}
+
 # worker_ids DEVICE: the threads that serve it, as the device tells
 worker_ids()
 {
