@@ -232,6 +232,68 @@ errors()
 	[ "$(error 8 2 1)" -ge 1 ]
 }
 
+# Blocks that the disk can neither read nor write. FIRST, COUNT: which; READ, WRITE: the
+# statuses of that. Those beside them are not concerned, but a Write that fails may
+# have written others.
+media_errors()
+{
+	local first=$1 count=$2 read=$3 write=$4 lba errors logged n
+
+	lba=$(blockdev --getss "$disk")
+	errors=$(smart 160) logged=$(smart 176)
+	head -c $((8 * lba)) /dev/urandom >data
+	nvme write "$disk" -s $((first - 16)) -c 7 -z $((8 * lba)) -d data
+	nvme read "$disk" -s $((first - 16)) -c 7 -z $((8 * lba)) -d back
+	cmp data back
+	nvme write "$disk" -s $((first + count)) -c 7 -z $((8 * lba)) -d data
+
+	n=0
+	# Inside, and over both borders
+	for at in $first $((first - 4)) $((first + count - 4)); do
+		fails "($read)" nvme read "$disk" -s "$at" -c 7 \
+			-z $((8 * lba)) -d back
+		same "its LBA" "$(error 16 8)" "$at"
+		same "its status" "$(error 12 2)" $((read << 1))
+		fails "($write)" nvme write "$disk" -s "$at" -c 7 \
+			-z $((8 * lba)) -d data
+		same "its LBA" "$(error 16 8)" "$at"
+		same "its status" "$(error 12 2)" $((write << 1))
+		n=$((n + 2))
+	done
+	fails "($read)" nvme verify "$disk" -s "$first" -c 7
+	fails "($read)" nvme compare "$disk" -s "$first" -c 7 \
+		-z $((8 * lba)) -d data
+	fails "($read)" nvme copy "$disk" --sdlba=0 --slbs="$first" --blocks=7
+	fails "($write)" nvme copy "$disk" --sdlba="$first" --slbs=0 --blocks=7
+	fails "($write)" nvme write-zeroes "$disk" -s "$first" -c 7
+	n=$((n + 5))
+	same "media errors" "$(smart 160)" $((errors + n))
+	same "error log entries" "$(smart 176)" $((logged + n))
+
+	# What a program hears
+	fails "No data available" dd if="$disk" of=back bs="$lba" skip="$first" \
+		count=8 iflag=direct
+	fails "No data available" dd if=data of="$disk" bs="$lba" seek="$first" \
+		count=8 oflag=direct
+	nvme read "$disk" -s $((first - 16)) -c 7 -z $((8 * lba)) -d back
+	cmp data back
+}
+
+# The same blocks, when there is nothing wrong with them any more
+no_media_errors()
+{
+	local first=$1 count=$2 lba errors
+
+	lba=$(blockdev --getss "$disk")
+	errors=$(smart 160)
+	head -c $((count * lba)) /dev/urandom >data
+	dd if=data of="$disk" bs="$lba" seek="$first" oflag=direct status=none
+	dd if="$disk" of=back bs="$lba" skip="$first" count="$count" \
+		iflag=direct status=none
+	cmp data back
+	same "media errors" "$(smart 160)" "$errors"
+}
+
 irqs_of()
 {
 	# shellcheck source=disk.sh
