@@ -15,9 +15,9 @@ out=$BUILD/check
 rm -rf "$out"
 mkdir -p "$out"
 
-restarts=5 kills=20 resets=2 plugs=10 namespaces=32 dead=
+restarts=5 kills=20 resets=2 plugs=10 namespaces=32 cuts=1 dead=
 if [ -n "${FULL:-}" ]; then
-	restarts=50 kills=100 resets=20 plugs=100 namespaces=256 dead=dead
+	restarts=50 kills=100 resets=20 plugs=100 namespaces=256 cuts=20 dead=dead
 fi
 
 # How many parts at a time: a host VM mostly has one busy CPU, that of its guest,
@@ -123,6 +123,8 @@ in_vm tools 1200 "file systems and disk tools in guests" \
 	"bash /bench/host/test-tools"
 in_vm disks 1200 "every kind of disk, under the module and under a guest" \
 	"bash /bench/host/test-disks"
+in_vm faults $((1200 + 60 * cuts)) "disks that fail, lose power or their way" \
+	"bash /bench/host/test-faults $cuts"
 in_vm hotplug $((1200 + plugs * 30)) "controllers and memory that come and go" \
 	"bash /bench/host/test-hotplug $plugs"
 in_vm boot $((1200 + 40 * restarts)) "firmware boots guests from the disk" \
