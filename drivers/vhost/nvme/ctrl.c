@@ -35,9 +35,6 @@ void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id)
 	case VHOST_NVME_EVENT_CQ_ERROR:
 		__set_bit(id, ev->cq_error);
 		break;
-	case VHOST_NVME_EVENT_NS_REMOVED:
-		__set_bit(id, ev->ns_removed);
-		break;
 	case VHOST_NVME_EVENT_NS_GONE:
 		__set_bit(id, ev->ns_gone);
 		break;
@@ -150,17 +147,57 @@ void vn_event_ns_gone(struct vn_ns *ns)
 }
 
 /**
- * vn_event_ns_forget - the identifier is no longer of this namespace
+ * vn_event_ns_leaves - the identifier is no longer of this namespace
  * @ns: namespace
+ *
+ * What was to be told of older ones waits for this one as well: events of two
+ * could not be told apart.
  */
-void vn_event_ns_forget(struct vn_ns *ns)
+void vn_event_ns_leaves(struct vn_ns *ns)
 {
 	struct vn_events *ev = &ns->ctrl->events;
 
 	spin_lock_irq(&ev->lock);
 	ns->gone = true;
 	__clear_bit(ns->nsid, ev->ns_gone);
+	__clear_bit(ns->nsid, ev->ns_removed);
+	ev->ns_leaving[ns->nsid]++;
+	ev->nr_leaving++;
 	spin_unlock_irq(&ev->lock);
+}
+
+/**
+ * vn_event_ns_left - the disk of this namespace is closed
+ * @ns: namespace that vn_event_ns_leaves() was called for
+ */
+void vn_event_ns_left(struct vn_ns *ns)
+{
+	struct vn_events *ev = &ns->ctrl->events;
+	bool last;
+
+	spin_lock_irq(&ev->lock);
+	ev->nr_leaving--;
+	last = !--ev->ns_leaving[ns->nsid];
+	if (last)
+		__set_bit(ns->nsid, ev->ns_removed);
+	spin_unlock_irq(&ev->lock);
+	if (last)
+		wake_up_poll(&ev->wait, EPOLLIN);
+}
+
+/**
+ * vn_event_ns_crowd - are too many namespaces leaving?
+ * @ctrl: controller
+ */
+bool vn_event_ns_crowd(struct vn_ctrl *ctrl)
+{
+	struct vn_events *ev = &ctrl->events;
+	bool crowd;
+
+	spin_lock_irq(&ev->lock);
+	crowd = ev->nr_leaving >= VN_MAX_LEAVING;
+	spin_unlock_irq(&ev->lock);
+	return crowd;
 }
 
 /**

@@ -18,7 +18,7 @@ static void vn_ns_free_work(struct work_struct *work)
 	invalidate_bdev(ns->bdev);
 	/* Not fput(), which puts it off: the event says that it is closed. */
 	__fput_sync(ns->file);
-	vn_event(ctrl, VHOST_NVME_EVENT_NS_REMOVED, ns->nsid);
+	vn_event_ns_left(ns);
 	kfree(ns);
 	vn_ctrl_put(ctrl);
 }
@@ -117,7 +117,7 @@ static void vn_ns_swap(struct vn_ctrl *ctrl, u32 nsid, struct vn_ns *ns)
 	old = ctrl->ns[nsid];
 	ctrl->ns[nsid] = ns;
 	if (old)
-		vn_event_ns_forget(old);
+		vn_event_ns_leaves(old);
 	vn_ctrl_resume(ctrl);
 	if (old)
 		vn_ns_put(old);
@@ -161,6 +161,8 @@ int vn_ns_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ns *arg)
 	if (arg->lba_shift < VN_MIN_LBA_SHIFT ||
 	    arg->lba_shift > VN_MAX_LBA_SHIFT)
 		return -EINVAL;
+	if (vn_event_ns_crowd(ctrl))
+		return -EBUSY;
 	ns = vn_ns_create(ctrl, arg);
 	if (IS_ERR(ns))
 		return PTR_ERR(ns);

@@ -112,6 +112,12 @@
 /* Commands of one namespace that may block at the same time */
 #define VN_MAX_BLOCKING		16
 /*
+ * Namespaces that were replaced or removed while commands are in flight on them,
+ * of one controller: a guest could have one for each command that hangs. With as
+ * many, none is added.
+ */
+#define VN_MAX_LEAVING		512
+/*
  * What takes long is done in steps of this size. It bounds the memory for data
  * that is only compared or copied, ...
  */
@@ -579,6 +585,8 @@ struct vn_worker {
  * @sq_error: by queue identifier
  * @cq_error: by queue identifier
  * @ns_removed: by namespace identifier
+ * @ns_leaving: those replaced or removed and not closed, by namespace identifier
+ * @nr_leaving: their sum
  * @ns_gone: by namespace identifier
  * @reset_done: nothing of a reset is left to do
  * @worker_died: a worker was killed
@@ -590,6 +598,8 @@ struct vn_events {
 	DECLARE_BITMAP(sq_error, VN_MAX_QUEUES + 1);
 	DECLARE_BITMAP(cq_error, VN_MAX_QUEUES + 1);
 	DECLARE_BITMAP(ns_removed, VN_MAX_NSID + 1);
+	unsigned int		ns_leaving[VN_MAX_NSID + 1];
+	unsigned int		nr_leaving;
 	DECLARE_BITMAP(ns_gone, VN_MAX_NSID + 1);
 	bool			reset_done;
 	bool			worker_died;
@@ -706,7 +716,9 @@ void vn_ctrl_owner_died(struct vn_ctrl *ctrl);
 void vn_ctrl_reset_done(struct vn_ctrl *ctrl);
 void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id);
 void vn_event_ns_gone(struct vn_ns *ns);
-void vn_event_ns_forget(struct vn_ns *ns);
+void vn_event_ns_leaves(struct vn_ns *ns);
+void vn_event_ns_left(struct vn_ns *ns);
+bool vn_event_ns_crowd(struct vn_ctrl *ctrl);
 void vn_event_forget_errors(struct vn_ctrl *ctrl, u16 sqid, u16 cqid);
 bool vn_event_pending(struct vn_ctrl *ctrl);
 bool vn_event_take(struct vn_ctrl *ctrl, struct vhost_nvme_event *ev);

@@ -425,7 +425,13 @@ struct vhost_nvme_stats {
  */
 #define VHOST_NVME_EVENT_SQ_DELETED	1 /* id: DELETE_SQ is complete */
 #define VHOST_NVME_EVENT_RESET_DONE	2 /* RESET is complete */
-#define VHOST_NVME_EVENT_NS_REMOVED	3 /* id: SET_NS's old device is idle and closed */
+/*
+ * id: nothing that SET_NS has replaced or removed under this namespace identifier is
+ * in use any more, the last of it is closed. A SET_NS that replaces or removes
+ * takes back an event that was not read, so that what is read after it speaks of that
+ * device too.
+ */
+#define VHOST_NVME_EVENT_NS_REMOVED	3
 #define VHOST_NVME_EVENT_SQ_ERROR	4 /* id: the SQ stopped; set CSTS.CFS */
 #define VHOST_NVME_EVENT_CQ_ERROR	5 /* id: the CQ stopped; set CSTS.CFS */
 /*
@@ -460,15 +466,18 @@ struct vhost_nvme_event {
 /*
  * VHOST_NVME_SET_NS - add, replace or remove a namespace.
  *
- * Commands fetched later see the new state; commands in flight finish on the
- * old device, which is closed after the last of them (EVENT_NS_REMOVED).
- * Removing a namespace that is not there does nothing and raises no event.
+ * Commands fetched later see the new state, also while commands are in flight on
+ * older devices; those finish there, and each device is closed after the last of
+ * its own. EVENT_NS_REMOVED follows when no old device of the identifier is
+ * left. Removing a namespace that is not there does nothing and raises no event.
  *
  * EINVAL: a member out of range, an LBA size that the device's logical block
  * size does not divide, nlb beyond the device, or smaller than one LBA. EBADF:
  * not an open file. ENOTBLK: not a block device. EACCES: not open for reading,
  * or not for writing without NS_RDONLY, or the device is read-only.
- * EOPNOTSUPP: a zoned device. ENOMEM.
+ * EOPNOTSUPP: a zoned device. EBUSY: 512 devices that were replaced or removed, of
+ * all namespaces, are still in use; nothing can be added or replaced, but removed.
+ * ENOMEM.
  */
 #define VHOST_NVME_SET_NS	_IOW(VHOST_VIRTIO, 0xA1, struct vhost_nvme_ns)
 
