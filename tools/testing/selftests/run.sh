@@ -57,6 +57,18 @@ unused() {
 	[ "$(cat /sys/module/vhost_nvme/refcnt)" = 0 ]
 }
 
+# What a test that failed has left behind: disks that do not answer, and others
+clean_up() {
+	export DM_DISABLE_UDEV=1
+	for d in $(dmsetup ls 2>/dev/null | awk '/^vng/ { print $1 }'); do
+		dmsetup resume "$d"
+		dmsetup remove --retry "$d"
+	done
+	for d in /sys/kernel/config/nullb/vng*; do
+		[ -d "$d" ] && rmdir "$d"
+	done
+}
+
 log_since_start() {
 	dmesg | sed "1,/$mark/d" | grep -E \
 		'WARNING|BUG|Oops|KASAN|UBSAN|general protection|refcount_t|lockdep|possible (circular|recursive)|blocked for more than|soft lockup|rcu.*stall|memory leak'
@@ -65,7 +77,7 @@ log_since_start() {
 [ "$(id -u)" = 0 ] || bail "not root"
 [ -c "${VNG_DEVICE:-/dev/vhost-nvme}" ] || bail "vhost_nvme is not loaded"
 # What is missing is built in, or makes tests skip themselves.
-modprobe -aq configfs loop
+modprobe -aq configfs loop dm_mod
 modprobe -q brd rd_nr=1 rd_size=16384
 modprobe -q scsi_debug add_host=0 submit_queues=2 poll_queues=1
 modprobe -q ublk_drv
@@ -97,9 +109,7 @@ for t; do
 	} | while IFS= read -r line; do
 		printf '  %s\n' "$line"
 	done
-	for d in /sys/kernel/config/nullb/vng*; do
-		[ -d "$d" ] && rmdir "$d"
-	done
+	clean_up
 	result $n "$(cat "$status")" "$t"
 done
 
