@@ -5,6 +5,7 @@
  * line when it shall let the disk go on, or do what the test is about; that a line
  * came late makes no test fail. Both namespaces are overwritten.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,10 @@
 #define EVENT_TEMPERATURE	(1 << 1)
 #define EVENT_NAMESPACE		(1 << 8)
 
+/* Of I/O to a valid NSID that is not attached: Invalid Field, and do not retry */
+#define STATUS_NO_NS	0x4002
+
+static const char *function;
 static struct ctrl c;
 static struct queue io;
 
@@ -127,14 +132,12 @@ static void nothing_completes(const char *what)
  * A Read of namespace 2 is in flight, into the returned page, since the one after
  * it is complete.
  */
-static uint8_t *read_hangs(void)
+static uint8_t *one_more_hangs(void)
 {
-	uint8_t *buf;
+	uint8_t *buf = memset(dma_alloc(&c, PAGE, PAGE), 0x55, PAGE);
 	struct sqe sqe;
 	struct cqe cqe;
 
-	start();
-	buf = memset(dma_alloc(&c, PAGE, PAGE), 0x55, PAGE);
 	rw_build(&sqe, IO_READ, 2, buf);
 	queue_push(&io, &sqe);
 	rw_build(&sqe, IO_READ, 1, dma_alloc(&c, PAGE, PAGE));
@@ -143,6 +146,12 @@ static uint8_t *read_hangs(void)
 	CHECK(!queue_wait(&c, &io, &cqe, c.timeout_ms) && cqe.cid == sqe.cid &&
 	      !cqe_status(&cqe), "Read of namespace 1");
 	return buf;
+}
+
+static uint8_t *read_hangs(void)
+{
+	start();
+	return one_more_hangs();
 }
 
 /* Until the controller is gone, and this program is told to go */
@@ -211,15 +220,13 @@ static void reset_format(void)
 	check_ns(2, 0xa2);
 }
 
-/* Writes Initiate Function Level Reset. The device is disabled after it. */
-static void function_reset(void)
+/* Writes Initiate Function Level Reset. */
+static void write_flr(void)
 {
-	uint16_t value = PCI_COMMAND_ON;
-	uint32_t bars[6];
+	uint16_t value;
 	uint8_t at = 0, id = 0;
 
-	CHECK(pread(c.config, bars, sizeof(bars), 0x10) == sizeof(bars) &&
-	      pread(c.config, &at, 1, PCI_CAPABILITIES) == 1, "no configuration");
+	CHECK(pread(c.config, &at, 1, PCI_CAPABILITIES) == 1, "no configuration");
 	while (at && pread(c.config, &id, 1, at) == 1 && id != PCI_CAP_EXPRESS)
 		if (pread(c.config, &at, 1, at + 1) != 1)
 			at = 0;
@@ -230,8 +237,27 @@ static void function_reset(void)
 	value |= PCI_EXPRESS_FLR;
 	CHECK(pwrite(c.config, &value, 2, at + PCI_EXPRESS_CONTROL) == 2,
 	      "no reset");
+}
 
-	value = PCI_COMMAND_ON;
+/* Of the bus behind the controller's port */
+static void reset_bus(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command),
+		 "bash -c '. /bench/guest/pci.sh; hot_reset %s'", function);
+	CHECK(!system(command), "no reset");
+}
+
+/* A reset of the function, in that way. The device is disabled after it. */
+static void function_reset(void (*reset)(void))
+{
+	uint16_t value = PCI_COMMAND_ON;
+	uint32_t bars[6];
+
+	CHECK(pread(c.config, bars, sizeof(bars), 0x10) == sizeof(bars),
+	      "no configuration");
+	reset();
 	CHECK(pwrite(c.config, bars, sizeof(bars), 0x10) == sizeof(bars) &&
 	      pwrite(c.config, &value, 2, PCI_COMMAND) == 2,
 	      "the registers do not come back");
@@ -247,9 +273,70 @@ static void flr_format(void)
 
 	format_waits(&format);
 	tell("reset");
-	function_reset();
+	function_reset(write_flr);
 	start();
 	check_ns(1, 0);
+	check_ns(2, 0xa2);
+}
+
+/*
+ * One during which the disk does not answer: the controller can be enabled when it
+ * has, and from then on its old commands write no memory.
+ */
+static void late_reset(void (*reset)(void))
+{
+	unsigned int limit = c.timeout_ms;
+	uint8_t *buf = read_hangs(), seen[PAGE];
+	int ret;
+
+	function_reset(reset);
+	c.timeout_ms = WHILE_US / 1000;
+	ret = ctrl_enable(&c, ENTRIES);
+	c.timeout_ms = limit;
+	CHECK(ret == -ETIMEDOUT && !(reg32(&c, REG_CSTS) & CSTS_RDY),
+	      "enabled while a Read is in flight");
+	check_data(buf, 0x55);
+
+	tell("resume");
+	CHECK(!ctrl_wait(&c, CSTS_RDY | CSTS_CFS, CSTS_RDY), "the reset hangs");
+	memcpy(seen, buf, PAGE);
+	CHECK(!queue_create(&c, &io, 1, ENTRIES, 0, 0), "no queues");
+	check_ns(1, 0xa1);
+	check_ns(2, 0xa2);
+	usleep(WHILE_US);
+	CHECK(!memcmp(seen, buf, PAGE), "the Read wrote after the reset");
+}
+
+static void late_flr(void)
+{
+	late_reset(write_flr);
+}
+
+static void late_hot_reset(void)
+{
+	late_reset(reset_bus);
+}
+
+/* A shutdown is complete when the disk has answered. */
+static void late_shutdown(void)
+{
+	unsigned int limit = c.timeout_ms;
+	uint8_t *buf = read_hangs(), seen[PAGE];
+	int ret;
+
+	c.timeout_ms = WHILE_US / 1000;
+	ret = ctrl_shutdown(&c);
+	c.timeout_ms = limit;
+	CHECK(ret == -ETIMEDOUT, "shut down while a Read is in flight");
+	check_data(buf, 0x55);
+
+	tell("resume");
+	CHECK(!ctrl_wait(&c, CSTS_SHST_MASK, CSTS_SHST_DONE),
+	      "the shutdown hangs");
+	memcpy(seen, buf, PAGE);
+	usleep(WHILE_US);
+	CHECK(!memcmp(seen, buf, PAGE), "the Read wrote after the shutdown");
+	start();
 	check_ns(2, 0xa2);
 }
 
@@ -328,20 +415,93 @@ static void many_flushes(void)
 	CHECK(!exec(&c, &c.admin, &sqe), "the write cache stays off");
 }
 
-/* Attach namespace 1 to this controller, or detach it. */
-static void push_attach(bool on, uint16_t cntlid)
+/* This controller's identifier, as it is in a controller list */
+static uint16_t identify(void)
+{
+	struct sqe sqe = { .opcode = ADMIN_IDENTIFY, .cdw10 = htole32(1) };
+	uint8_t *id = dma_alloc(&c, PAGE, PAGE);
+	uint16_t cntlid;
+
+	prp_build(&c, &sqe, id, PAGE);
+	CHECK(!exec(&c, &c.admin, &sqe), "Identify Controller fails");
+	memcpy(&cntlid, id + 78, sizeof(cntlid));
+	return cntlid;
+}
+
+/* Attach a namespace to this controller, or detach it. */
+static void build_attach(struct sqe *sqe, uint32_t nsid, bool on, uint16_t cntlid)
 {
 	uint16_t *list = dma_alloc(&c, PAGE, PAGE);
-	struct sqe sqe = {
+
+	*sqe = (struct sqe) {
 		.opcode = ADMIN_NS_ATTACHMENT,
-		.nsid = htole32(1),
+		.nsid = htole32(nsid),
 		.cdw10 = htole32(on ? 0 : 1),
 	};
-
 	list[0] = htole16(1);
 	list[1] = cntlid;
-	prp_build(&c, &sqe, list, PAGE);
-	push_admin(&sqe);
+	prp_build(&c, sqe, list, PAGE);
+}
+
+static void attach(uint32_t nsid, bool on, uint16_t cntlid)
+{
+	struct sqe sqe;
+	int status;
+
+	build_attach(&sqe, nsid, on, cntlid);
+	status = exec(&c, &c.admin, &sqe);
+	CHECK(!status, "%s: %x", on ? "attach" : "detach", status);
+}
+
+/* It is not there for commands, although the disk does not answer. */
+static void check_no_ns(uint32_t nsid, const char *when)
+{
+	struct sqe sqe;
+	int status;
+
+	rw_build(&sqe, IO_READ, nsid, dma_alloc(&c, PAGE, PAGE));
+	status = exec(&c, &io, &sqe);
+	CHECK(status == STATUS_NO_NS, "Read of namespace %u %s: %x", nsid, when,
+	      status);
+}
+
+/*
+ * Reads hang that came before and after namespace 2 was detached for the first time.
+ * What detaches it again, a Format too, takes it from the commands at once; the
+ * Format waits for both.
+ */
+static void generations(void)
+{
+	struct sqe format = { .opcode = ADMIN_FORMAT, .nsid = htole32(2) };
+	uint8_t *old = read_hangs(), *new;
+	uint16_t cntlid = identify();
+	struct cqe cqe;
+	int i;
+
+	attach(2, false, cntlid);
+	check_no_ns(2, "that is detached");
+	attach(2, true, cntlid);
+	new = one_more_hangs();
+	attach(2, false, cntlid);
+	check_no_ns(2, "that is detached again");
+	attach(2, true, cntlid);
+	push_admin(&format);
+	nothing_completes("Format");
+	check_no_ns(2, "that is being formatted");
+	check_data(old, 0x55);
+	check_data(new, 0x55);
+
+	tell("resume");
+	for (i = 0; i < 2; i++) {
+		CHECK(!queue_wait(&c, &io, &cqe, c.timeout_ms), "Read hangs");
+		CHECK(!cqe_status(&cqe), "Read: %x", cqe_status(&cqe));
+	}
+	check_data(old, 0xa2);
+	check_data(new, 0xa2);
+	CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms), "Format hangs");
+	CHECK(!cqe_status(&cqe), "Format: %x", cqe_status(&cqe));
+	check_ns(1, 0xa1);
+	check_ns(2, 0);
 }
 
 /*
@@ -351,19 +511,15 @@ static void push_attach(bool on, uint16_t cntlid)
 static void events(void)
 {
 	struct sqe event = { .opcode = ADMIN_ASYNC_EVENT };
-	struct sqe sqe = { .opcode = ADMIN_IDENTIFY, .cdw10 = htole32(1) };
 	struct cqe cqe = {};
+	struct sqe sqe;
 	uint16_t cntlid;
-	uint8_t *id;
 
 	start();
-	id = dma_alloc(&c, PAGE, PAGE);
-	prp_build(&c, &sqe, id, PAGE);
-	CHECK(!exec(&c, &c.admin, &sqe), "Identify Controller fails");
-	memcpy(&cntlid, id + 78, sizeof(cntlid));
-
+	cntlid = identify();
 	push_admin(&event);
-	push_attach(false, cntlid);
+	build_attach(&sqe, 1, false, cntlid);
+	push_admin(&sqe);
 	CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms) &&
 	      cqe.cid != event.cid && !cqe_status(&cqe), "detach: %x",
 	      cqe_status(&cqe));
@@ -371,7 +527,8 @@ static void events(void)
 
 	set_feature(&sqe, FEATURE_EVENTS, EVENT_NAMESPACE);
 	CHECK(!exec(&c, &c.admin, &sqe), "they cannot be enabled");
-	push_attach(true, cntlid);
+	build_attach(&sqe, 1, true, cntlid);
+	push_admin(&sqe);
 	do {
 		CHECK(!queue_wait(&c, &c.admin, &cqe, c.timeout_ms), "no event");
 		CHECK(!cqe_status(&cqe), "attach: %x", cqe_status(&cqe));
@@ -391,6 +548,10 @@ int main(int argc, char **argv)
 		{ "abort", abort_format },
 		{ "reset", reset_format },
 		{ "flr", flr_format },
+		{ "generations", generations },
+		{ "late-flr", late_flr },
+		{ "late-hot-reset", late_hot_reset },
+		{ "late-shutdown", late_shutdown },
 		{ "flush", late_flush },
 		{ "flushes", many_flushes },
 		{ "events", events },
@@ -399,6 +560,7 @@ int main(int argc, char **argv)
 
 	if (argc != 3 || ctrl_open(&c, argv[1]))
 		return 2;
+	function = argv[1];
 	/* While the host is busy, its disk may be slow as well. */
 	c.timeout_ms = 60000;
 
