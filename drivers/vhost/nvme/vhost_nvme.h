@@ -409,7 +409,8 @@ struct vn_sq {
 
 /**
  * struct vn_ns - a namespace
- * @ref: one while it is attached, one for each request in flight
+ * @ref: one while it is attached, one for each request in flight, one for each
+ *	range that such a request copies from it
  * @ctrl: controller
  * @nsid: namespace identifier
  * @file: keeps @bdev open
