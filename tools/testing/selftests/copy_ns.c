@@ -542,14 +542,13 @@ TEST_F(copy_slow, removed)
 			       &dw0));
 }
 
-/* So it does when the controller is reset, or closed. */
+/* So it does when the controller is reset, or closed, whatever has begun by then. */
 TEST_F(copy_slow, reset)
 {
 	struct box *b = &self->box;
 	struct vng *g = &b->g;
 	struct vhost_nvme_event ev;
 	unsigned int events = 0;
-	uint64_t begin = vng_now_ms();
 
 	OK(push(b, self->buf, WAITING));
 	OK(start(b));
@@ -558,8 +557,6 @@ TEST_F(copy_slow, reset)
 	/* In no certain order */
 	while (events != 3) {
 		OK(vng_event(g, &ev, g->timeout_ms));
-		EXPECT_LE(SLOW_MS, vng_now_ms() - begin)
-			TH_LOG("event %u", ev.type);
 		if (ev.type == VHOST_NVME_EVENT_RESET_DONE)
 			events |= 1;
 		else if (ev.type == VHOST_NVME_EVENT_NS_REMOVED && ev.id == 2)
