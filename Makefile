@@ -10,7 +10,7 @@ export KDIR CMD TIMEOUT VM QUICK JOBS PARTS COUNT HOURS KERNEL
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 
-.PHONY: modules qemu demo check check-full check-debug fuzz fuzz-long bench cost \
+.PHONY: modules qemu demo check check-full check-debug fuzz fuzz-long bench cost cost-poll \
 	lint shell run clean \
 	help tools images selftests fio driver bench-modules
 
@@ -45,6 +45,9 @@ bench: fio run-ready ## guest, engine and host against all peers, with plots (QU
 
 cost: run-ready      ## the host's instructions per I/O, counted
 	@$t/cost.sh
+
+cost-poll: run-ready ## what bounds a guest that polls, by instructions
+	@$t/cost-poll.sh
 
 lint: tools          ## sparse, compiler warnings, checkpatch, shellcheck
 	@mkdir -p build/check

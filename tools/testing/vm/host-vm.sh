@@ -10,6 +10,7 @@
 # an NVMe disk without memory behind it.
 # HOST_KERNEL and HOST_MODULE: another kernel for it, with everything built in, and
 # the module for that. (Guests still have the bench kernel.)
+# HOST_PLUGIN: a TCG plugin and its arguments; the host VM is emulated then.
 #
 # In build/run/NAME: console.log (kernel log of the host VM), output.log, and
 # out/ with what COMMAND left in /out; if the time was up, also what the VM did then
@@ -67,6 +68,7 @@ accel()
 {
 	local cached
 
+	[ -z "${HOST_PLUGIN:-}" ] || { echo tcg; return; }
 	cached=$CACHE/accel-$(key "$BUILD/qemu/stamp" \
 		/proc/sys/kernel/random/boot_id <<<"$(id -u)")
 	if [ ! -e "$cached" ]; then
@@ -133,6 +135,10 @@ if [ -n "${HOST_NVME:-}" ]; then
 	# shellcheck disable=SC2054 # the commas are QEMU's
 	vm+=(-blockdev "null-co,node-name=null,size=$((16 << 30)),read-zeroes=off"
 		-device nvme,drive=null,serial=null)
+fi
+
+if [ -n "${HOST_PLUGIN:-}" ]; then
+	vm+=(-plugin "$HOST_PLUGIN")
 fi
 
 status=0
