@@ -3,12 +3,14 @@
 #
 # Sourced by scripts of the host VM: what QEMU has left behind when it is gone
 
-# As many pages as were pinned before QEMU was started; the script's to set
+# As many pages as were pinned before QEMU was started; the script's to set, before
+# anything that pins, since what has ended lets go of its last pages a moment later
 pinned_before=
 
-# Pages pinned by anyone in this VM
+# Pages pinned by anyone in this VM. Each CPU counts for itself until it is asked.
 pinned()
 {
+	echo 1 >/proc/sys/vm/stat_refresh
 	awk '$1 == "nr_foll_pin_acquired" { n += $2 }
 		$1 == "nr_foll_pin_released" { n -= $2 }
 		END { print n }' /proc/vmstat
@@ -35,7 +37,7 @@ eventually()
 
 no_page_pinned()
 {
-	[ "$(pinned)" = "$pinned_before" ]
+	[ "$(pinned)" -le "$pinned_before" ]
 }
 
 module_unused()
