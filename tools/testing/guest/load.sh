@@ -3,7 +3,7 @@
 #
 # load.sh start DISK NAME: verified writes and reads, round after round
 # load.sh stop NAME: ends them; fails if one did, or if there was no round
-# load.sh any DISK [RW]: load that may fail at any time; RW: as fio's
+# load.sh any DISK: load that may fail at any time
 # load.sh end: ends that
 
 set -eu
@@ -45,7 +45,7 @@ stop)
 	;;
 any)
 	mkdir -p $dir
-	fio --name=load --filename="$2" --rw="${3:-randrw}" --bsrange=4k-64k \
+	fio --name=load --filename="$2" --rw=randrw --bsrange=4k-64k \
 		--iodepth=32 --ioengine=io_uring --direct=1 --thread \
 		--time_based --runtime=600 </dev/null >/dev/null 2>&1 &
 	echo $! >$dir/pid

@@ -22,6 +22,16 @@ null_blk()
 	echo 1 >"$dir/power"
 }
 
+# idle DISK: it completes nothing for two seconds
+idle()
+{
+	local before
+
+	before=$(cat "/sys/block/$1/stat")
+	sleep 2
+	[ "$(cat "/sys/block/$1/stat")" = "$before" ]
+}
+
 # dmsetup. There is no udev here.
 dm()
 {
