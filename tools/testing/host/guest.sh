@@ -5,6 +5,8 @@
 # The guest's kernel log goes to $guest_log, one file for each start.
 
 guest_dir=/run/guest
+# Seconds until a guest has booted, at most; the script's to set
+guest_patience=180
 guest_log=
 guest_starts=0
 guest_pid=
@@ -115,7 +117,7 @@ guest_ready()
 		guest_kill
 		guest_launch "${guest_devices[@]}"
 	fi
-	while agent_line 180; do
+	while agent_line "$guest_patience"; do
 		if [ "$line" = "agent: ready" ]; then
 			return 0
 		fi
