@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # All measurements, in one boot of the host VM. Leaves report.txt, report.csv,
-# plots and the samples in build/bench. QUICK=1 takes fewer and shorter ones.
+# plots and the samples in build/bench. QUICK=1 takes fewer and shorter ones; PARTS,
+# the names of sections, only those.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -37,7 +38,8 @@ about()
 say "booting the host VM"
 status=0
 HOST_NVME=yes HOST_APPEND=nvme.poll_queues=2 "$TESTING/vm/host-vm.sh" bench $timeout \
-	"bash /bench/host/bench $rounds $fewer $seconds $writes" || status=$?
+	"PARTS='${PARTS:-}' bash /bench/host/bench $rounds $fewer $seconds $writes" ||
+	status=$?
 "$TESTING/klog.sh" "$run"/out/dmesg "$run"/out/*.log || status=1
 if [ "$status" != 0 ]; then
 	say "bench: FAILED; the logs are in $run"
