@@ -17,6 +17,12 @@
 #define PCI_STATUS		0x06
 #define PCI_STATUS_INTERRUPT	(1 << 3)
 
+#define PCI_CAPABILITIES	0x34
+#define PCI_CAP_MSIX		0x11
+#define PCI_MSIX_CONTROL	2
+#define PCI_MSIX_ENABLE		(1 << 15)
+#define PCI_MSIX_MASK_ALL	(1 << 14)
+
 #define BAR_SIZE		0x4000
 
 uint64_t now_ms(void)
@@ -126,6 +132,24 @@ int ctrl_open(struct ctrl *c, const char *name)
 		return -EIO;
 	ret = map_registers(c, name);
 	return ret ?: map_memory(c);
+}
+
+int ctrl_msix(struct ctrl *c)
+{
+	uint16_t control = PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL;
+	uint8_t at, cap[2];
+	unsigned int i;
+
+	if (pread(c->config, &at, 1, PCI_CAPABILITIES) != 1)
+		return -EIO;
+	for (i = 0; i < 48 && at; i++, at = cap[1]) {
+		if (pread(c->config, cap, 2, at) != 2)
+			return -EIO;
+		if (cap[0] == PCI_CAP_MSIX)
+			return pwrite(c->config, &control, 2,
+				      at + PCI_MSIX_CONTROL) == 2 ? 0 : -EIO;
+	}
+	return -ENOENT;
 }
 
 bool ctrl_intx(struct ctrl *c)
@@ -247,6 +271,8 @@ void queue_push(struct queue *q, struct sqe *sqe)
 void queue_ring(struct ctrl *c, struct queue *q)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (q->sq_shadow)
+		__atomic_store_n(q->sq_shadow, htole32(q->tail), __ATOMIC_SEQ_CST);
 	set_reg32(c, REG_DOORBELLS + 8 * q->id, q->tail);
 }
 
@@ -262,6 +288,8 @@ bool queue_peek(struct ctrl *c, struct queue *q, struct cqe *cqe)
 		q->head = 0;
 		q->phase ^= 1;
 	}
+	if (q->cq_shadow)
+		__atomic_store_n(q->cq_shadow, htole32(q->head), __ATOMIC_SEQ_CST);
 	set_reg32(c, REG_DOORBELLS + 8 * q->id + 4, q->head);
 	return true;
 }

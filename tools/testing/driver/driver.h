@@ -105,6 +105,10 @@ enum {
 #define QUEUE_PC	(1 << 0)	/* physically contiguous; of an SQ too */
 #define QUEUE_IEN	(1 << 1)	/* interrupts enabled */
 
+/*
+ * An SQ and a CQ, or one of them. Shadow doorbells, where there are any, are written
+ * before the register, which always is.
+ */
 struct queue {
 	uint16_t	id;
 	uint32_t	entries;
@@ -114,6 +118,8 @@ struct queue {
 	uint32_t	head;
 	uint16_t	phase;
 	uint16_t	cid;
+	uint32_t	*sq_shadow;
+	uint32_t	*cq_shadow;
 };
 
 #define PAGE		4096UL
@@ -147,6 +153,9 @@ struct ctrl {
 
 /* Take over the PCI function @name ("0000:00:04.0"). */
 int ctrl_open(struct ctrl *c, const char *name);
+
+/* MSI-X is on, with all vectors masked: vhost=on has no shadow doorbells without. */
+int ctrl_msix(struct ctrl *c);
 
 uint32_t reg32(struct ctrl *c, unsigned int offset);
 uint64_t reg64(struct ctrl *c, unsigned int offset);
