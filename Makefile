@@ -33,10 +33,10 @@ check-full: selftests fio driver run-ready ## the same, with long loops
 check-debug: selftests run-ready ## selftests and fuzzers on kernels that watch (KERNEL=kasan or kcsan: one)
 	@$t/check-debug.sh
 
-fuzz: selftests run-ready ## commands and ioctls by chance, 2 minutes
+fuzz: selftests driver run-ready ## commands and ioctls by chance, 4 minutes
 	@$t/fuzz.sh
 
-fuzz-long: selftests run-ready ## the same for hours (HOURS=1 or COUNT=commands)
+fuzz-long: selftests driver run-ready ## the same for hours (HOURS=1 or COUNT=commands)
 	@LONG=1 $t/fuzz.sh
 
 bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)

@@ -15,9 +15,10 @@ out=$BUILD/check
 rm -rf "$out"
 mkdir -p "$out"
 
-restarts=5 kills=20 resets=2 plugs=10 namespaces=32 cuts=1
+restarts=5 kills=20 resets=2 plugs=10 namespaces=32 cuts=1 commands=3000
 if [ -n "${FULL:-}" ]; then
 	restarts=50 kills=100 resets=20 plugs=100 namespaces=256 cuts=20
+	commands=30000
 fi
 
 # How many parts at a time: a host VM mostly has one busy CPU, that of its guest,
@@ -133,6 +134,8 @@ in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
 	"bash /bench/host/test-queues $namespaces"
 in_vm compare 900 "the same guest with vhost=on and with vhost=off" \
 	"bash /bench/host/test-compare"
+in_vm fuzz-guest $((900 + commands / 10)) "the same commands by chance for vhost=on and vhost=off" \
+	"bash /bench/host/test-fuzz 1 $commands"
 in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"
 in_vm admin 1200 "what the admin queue tells and sets" \
