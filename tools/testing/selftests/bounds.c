@@ -141,7 +141,7 @@ FIXTURE_TEARDOWN(bounds)
 })
 
 /* Data that nobody wants, in front of the rest */
-TEST_F_TIMEOUT(bounds, bounce_of_reads, 120)
+TEST_F_TIMEOUT(bounds, bounce_of_reads, test_limit(120))
 {
 	struct vng *g = &self->box.g;
 	struct vng_sgl *desc;
@@ -173,7 +173,7 @@ TEST_F_TIMEOUT(bounds, bounce_of_reads, 120)
 }
 
 /* Data in very many pieces */
-TEST_F_TIMEOUT(bounds, bounce_of_writes, 120)
+TEST_F_TIMEOUT(bounds, bounce_of_writes, test_limit(120))
 {
 	struct vng *g = &self->box.g;
 	struct vng_sgl *desc;

@@ -97,7 +97,7 @@ int dm_resume(struct dm *d)
 
 void dm_destroy(struct dm *d)
 {
-	uint64_t end = vng_now_ms() + 10000;
+	uint64_t end = vng_now_ms() + test_timeout_ms();
 	int ret;
 
 	if (d->name[0]) {

@@ -461,7 +461,7 @@ TEST_F(closing, race)
 	for (i = 0; i < 300 * test_scale(); i++) {
 		opts.poll_us = i & 1 ? 10 : 0;
 		/* The disk of the last round is closed in a moment. */
-		end = vng_now_ms() + 10000;
+		end = vng_now_ms() + test_timeout_ms();
 		do {
 			ret = box_start(&box, &opts);
 		} while (ret == -EBUSY && vng_now_ms() < end);

@@ -759,7 +759,7 @@ static unsigned long env(const char *name, unsigned long value)
 /* What sequences left is not there for ever: nobody else's turn is theirs. */
 static bool settles(long pinned, int refcount)
 {
-	uint64_t end = vng_now_ms() + env("VNG_TIMEOUT_MS", 10000);
+	uint64_t end = vng_now_ms() + test_timeout_ms();
 
 	for (;;) {
 		if (vmstat("nr_foll_pin_acquired") -
@@ -797,7 +797,7 @@ int main(void)
 	uint64_t seed = random_seed(), start, done, said;
 	uint64_t count = env("FUZZ_SEQUENCES", 150 * test_scale());
 	uint64_t seconds = env("FUZZ_SECONDS", 0);
-	unsigned int timeout_ms = 6 * env("VNG_TIMEOUT_MS", 10000);
+	unsigned int timeout_ms = 6 * test_timeout_ms();
 	struct disk disk;
 	bool good = true;
 	int refcount, ret;

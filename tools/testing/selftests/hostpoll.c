@@ -294,7 +294,7 @@ TEST_F(slow, removed)
 /* Nobody else has the disk. */
 static int wait_free(const char *path)
 {
-	uint64_t end = vng_now_ms() + 10000;
+	uint64_t end = vng_now_ms() + test_timeout_ms();
 	int fd;
 
 	do {

@@ -71,7 +71,7 @@ FIXTURE_TEARDOWN(owner)
 /* All that an owner had is free again, within the time limit of a wait. */
 static const char *remains(const char *path, long pinned, int refcount)
 {
-	uint64_t end = vng_now_ms() + 10000;
+	uint64_t end = vng_now_ms() + test_timeout_ms();
 	static char what[128];
 	int fd;
 
@@ -191,7 +191,7 @@ do {									\
 } while (0)
 
 /* SIGKILL in the middle of I/O, again and again */
-TEST_F_TIMEOUT(owner, killed, (int)(120 * test_scale()))
+TEST_F_TIMEOUT(owner, killed, test_limit(120))
 {
 	unsigned int i;
 	int status;
@@ -287,7 +287,7 @@ static int twin_main(void *arg)
 /* Who has the owner's memory may call, and is told that no worker is left. */
 TEST_F(owner, twin)
 {
-	uint64_t end = vng_now_ms() + 10000;
+	uint64_t end = vng_now_ms() + test_timeout_ms();
 	volatile int *result;
 	static struct vng g;
 	static char stack[65536] __attribute__((aligned(16)));

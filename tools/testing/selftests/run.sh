@@ -11,6 +11,8 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 limit=$((300 * ${VNG_SCALE:-1}))
+[ "${VNG_TIMEOUT_MS:-0}" -lt 10000 ] ||
+	limit=$((limit * (VNG_TIMEOUT_MS / 10000)))
 status=$(mktemp)
 trap 'rm -f "$status"' EXIT
 

@@ -60,7 +60,7 @@ static int find_scsi(char *path, size_t len)
 
 int scsi_start(char *path, size_t len)
 {
-	uint64_t end = vng_now_ms() + 10000;
+	uint64_t end = vng_now_ms() + test_timeout_ms();
 	int ret;
 
 	if (write_file(SCSI_DEBUG "add_host", "1"))

@@ -17,9 +17,10 @@
 /*
  * The environment (all optional):
  *
- *	VNG_SCALE	multiplies the rounds of stress tests and every time limit;
- *			default 1, which suits an emulated CPU
- *	VNG_TIMEOUT_MS	limit of one wait, 10000 by default; then the test fails
+ *	VNG_SCALE	multiplies the rounds of stress tests and the limits of whole
+ *			tests; default 1, which suits an emulated CPU
+ *	VNG_TIMEOUT_MS	limit of one wait, 10000 by default; then the test fails. The
+ *			limits of whole tests grow with it.
  *	VNG_DEVICE	/dev/vhost-nvme
  *	VNG_DISK	a disk that kinds may overwrite, for its variant "given"
  *	VNG_SEED	of the random numbers; printed by tests that use them
@@ -27,7 +28,7 @@
 
 /* Limits of the harness: evaluated when a test registers itself. */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	((int)(60 * test_scale()))
+#define TEST_TIMEOUT_DEFAULT	test_limit(60)
 
 /* A library call that has to succeed; needs "struct vng *g" in scope. */
 #define OK(call)	ASSERT_EQ(0, (call)) TH_LOG("%s", vng_msg(g))

@@ -13,12 +13,29 @@
 
 #include "util.h"
 
+/* What libvng waits by default */
+#define VNG_TIMEOUT_MS	10000
+
 unsigned int test_scale(void)
 {
 	const char *s = getenv("VNG_SCALE");
 	unsigned long n = s ? strtoul(s, NULL, 0) : 1;
 
 	return n ?: 1;
+}
+
+unsigned int test_timeout_ms(void)
+{
+	const char *s = getenv("VNG_TIMEOUT_MS");
+
+	return s ? strtoul(s, NULL, 0) : VNG_TIMEOUT_MS;
+}
+
+int test_limit(unsigned int seconds)
+{
+	unsigned int slow = test_timeout_ms() / VNG_TIMEOUT_MS;
+
+	return seconds * test_scale() * (slow ?: 1);
 }
 
 static uint64_t mix(uint64_t x)

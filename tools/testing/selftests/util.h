@@ -8,8 +8,12 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-/* $VNG_SCALE, see test.h */
+/* $VNG_SCALE and $VNG_TIMEOUT_MS, see test.h */
 unsigned int test_scale(void);
+unsigned int test_timeout_ms(void);
+
+/* A time limit that is @seconds where neither of them is set */
+int test_limit(unsigned int seconds);
 
 /* Bytes that depend on @seed and on their position */
 void pattern_fill(void *buf, size_t len, uint64_t seed);
