@@ -266,6 +266,10 @@ TEST_F(irq, reset)
 	ASSERT_EQ(0, disk_create(&slow, 1, 9,
 				 "irqmode=2 completion_nsec=100000000"));
 	OK(vng_set_ns(g, 2, slow.fd, 9, 0, 0));
+	/* That may have taken longer than the worker polls. */
+	OK(open_window(g, &self->box.sq, self->buf));
+	take_irqs(cq, 0);
+	self->wakeups = wakeups(g);
 	vng_cmd_rw(&sqe, VNG_CMD_READ, 2, 0, 8);
 	OK(vng_prp_contig(g, &sqe, self->buf, 4096));
 	OK(vng_submit(&self->box.sq, &sqe));
