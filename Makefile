@@ -6,7 +6,7 @@
 # ~/.cache/vhost-nvme for other users), everything else in build/.
 
 export BENCH_START := $(shell date +%s)
-export KDIR CMD TIMEOUT VM QUICK JOBS PARTS COUNT HOURS KERNEL
+export KDIR CMD TIMEOUT VM QUICK JOBS PARTS TESTS COUNT HOURS KERNEL
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 

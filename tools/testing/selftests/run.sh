@@ -59,7 +59,8 @@ unused() {
 	[ "$(cat /sys/module/vhost_nvme/refcnt)" = 0 ]
 }
 
-# What a test that failed has left behind: disks that do not answer, and others
+# What a test that failed has left behind: disks that do not answer, and others;
+# faults
 clean_up() {
 	export DM_DISABLE_UDEV=1
 	for d in $(dmsetup ls 2>/dev/null | awk '/^vng/ { print $1 }'); do
@@ -69,11 +70,14 @@ clean_up() {
 	for d in /sys/kernel/config/nullb/vng*; do
 		[ -d "$d" ] && rmdir "$d"
 	done
+	for d in /sys/kernel/debug/fail*/probability; do
+		[ -e "$d" ] && echo 0 >"$d"
+	done
 }
 
 log_since_start() {
 	dmesg | sed "1,/$mark/d" | grep -E \
-		'WARNING|BUG|Oops|KASAN|UBSAN|general protection|refcount_t|lockdep|possible (circular|recursive)|blocked for more than|soft lockup|rcu.*stall|memory leak'
+		'WARNING|BUG|Oops|KASAN|UBSAN|general protection|refcount_t|lockdep is turned off|possible (circular|recursive)|blocked for more than|soft lockup|rcu.*stall|memory leak'
 }
 
 [ "$(id -u)" = 0 ] || bail "not root"

@@ -42,9 +42,9 @@ int vng_fail(struct vng *g, int err, const char *fmt, ...)
 
 int vng_ioctl(struct vng *g, unsigned long cmd, void *arg, const char *what)
 {
-	if (ioctl(g->fd, cmd, arg) < 0)
-		return vng_fail(g, -errno, "%s", what);
-	return 0;
+	int ret = g->ioctl ? g->ioctl(g, cmd, arg) : ioctl(g->fd, cmd, arg);
+
+	return ret < 0 ? vng_fail(g, -errno, "%s", what) : 0;
 }
 
 int vng_open(struct vng *g)

@@ -162,6 +162,7 @@ enum {
 	VNG_SC_PRP_OFFSET_INVALID	= 0x013,
 	VNG_SC_NS_WRITE_PROTECTED	= 0x020,
 	VNG_SC_LBA_RANGE		= 0x080,
+	VNG_SC_CAP_EXCEEDED		= 0x081,
 	VNG_SC_NS_NOT_READY		= 0x082,
 	VNG_SC_INVALID_FORMAT		= 0x10a,
 	VNG_SC_INVALID_PI		= 0x181,
@@ -226,6 +227,7 @@ struct vng_cq;
  * @eis_gpa: guest physical address of @eis
  * @sq: submission queues by identifier
  * @cq: completion queues by identifier
+ * @ioctl: NULL, or what the library calls instead of ioctl(2) on @fd
  * @msg: what vng_msg() returns
  */
 struct vng {
@@ -243,6 +245,8 @@ struct vng {
 	uint64_t		eis_gpa;
 	struct vng_sq		**sq;
 	struct vng_cq		**cq;
+	int			(*ioctl)(struct vng *g, unsigned long cmd,
+					 void *arg);
 	char			msg[256];
 };
 
