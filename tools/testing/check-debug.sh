@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The selftests and fuzzers, and a guest, on debug kernels: KERNEL=kasan or kcsan,
-# or both. Whatever such a kernel reports is a failure.
+# The selftests and fuzzers, and a guest, on debug kernels: KERNEL=kasan or kcsan, or
+# both. Whatever such a kernel reports is a failure. TESTS: the names of some selftests,
+# for only those.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -31,7 +32,7 @@ for kernel in ${KERNEL:-kasan kcsan}; do
 		"$TESTING/vm/host-vm.sh" "$name" 7200 "
 			bash /bench/host/test-debug begin
 			VNG_TIMEOUT_MS=60000 FUZZ_COUNT=2000 FUZZ_SEQUENCES=100 \
-				bash /bench/selftests/run.sh
+				bash /bench/selftests/run.sh ${TESTS:-}
 			bash /bench/host/test-debug >/out/after.ktap
 			sed 's/^/# /' /out/after.ktap" 2>&1 |
 		tee "$out/$name.ktap" || true
