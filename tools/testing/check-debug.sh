@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The selftests and fuzzers, and a guest, on debug kernels: KERNEL=kasan or kcsan, or
+# The selftests and fuzzers, and guests, on debug kernels: KERNEL=kasan or kcsan, or
 # both. Whatever such a kernel reports is a failure. TESTS: the names of some selftests,
 # for only those.
 
@@ -33,11 +33,14 @@ for kernel in ${KERNEL:-kasan kcsan}; do
 			bash /bench/host/test-debug begin
 			VNG_TIMEOUT_MS=60000 FUZZ_COUNT=2000 FUZZ_SEQUENCES=100 \
 				bash /bench/selftests/run.sh ${TESTS:-}
+			bash /bench/host/test-faults 1 injected >/out/faults.ktap
 			bash /bench/host/test-debug >/out/after.ktap
-			sed 's/^/# /' /out/after.ktap" 2>&1 |
+			sed 's/^/# /' /out/faults.ktap /out/after.ktap" 2>&1 |
 		tee "$out/$name.ktap" || true
-	cp "$run/out/after.ktap" "$out/$name-after.ktap" ||
-		echo "not ok 1 $name: a guest, unloading" >"$out/$name-after.ktap"
+	for part in faults after; do
+		cp "$run/out/$part.ktap" "$out/$name-$part.ktap" ||
+			echo "not ok 1 $name: $part" >"$out/$name-$part.ktap"
+	done
 	{
 		ktap_begin
 		t "$name: the kernel logs are silent" "$TESTING/klog.sh" \
