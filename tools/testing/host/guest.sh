@@ -7,6 +7,9 @@
 guest_dir=/run/guest
 # Seconds until a guest has booted, at most; the script's to set
 guest_patience=180
+# All such limits are this many times longer: kernels of check-debug take their time.
+guest_slow=1
+[[ $(uname -r) != *-vhost-nvme-debug ]] || guest_slow=4
 guest_log=
 guest_starts=0
 guest_pid=
@@ -76,7 +79,7 @@ guest_launch()
 # agent_line SECONDS: the next line of the guest's answer in $line
 agent_line()
 {
-	local deadline=$((SECONDS + $1)) part=
+	local deadline=$((SECONDS + $1 * guest_slow)) part=
 
 	while ! IFS= read -r -t 1 -u 8 line; do
 		# What has come of it so far
@@ -85,7 +88,7 @@ agent_line()
 			echo "the guest is gone: $(cat "$guest_dir/qemu.log")"
 			return 1
 		elif [ $SECONDS -ge $deadline ]; then
-			echo "no answer from the guest within $1 s"
+			echo "no answer from the guest within $(($1 * guest_slow)) s"
 			tail -n 20 "$guest_log"
 			return 1
 		fi
@@ -97,7 +100,7 @@ agent_line()
 # prints before it knows of any device.
 guest_silent()
 {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 * guest_slow))
 
 	until [ -s "$guest_log" ]; do
 		kill -0 "$guest_pid" 2>/dev/null || return 1
@@ -112,7 +115,7 @@ guest_ready()
 	# A nested guest rarely hangs at its very start where SVM is emulated.
 	if guest_silent 60; then
 		# Not where t() would hide it
-		echo "# no line from the guest in 60 s: starting it once more" \
+		echo "# no line from the guest: starting it once more" \
 			>/dev/hvc0
 		guest_kill
 		guest_launch "${guest_devices[@]}"
