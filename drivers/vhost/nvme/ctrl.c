@@ -238,7 +238,7 @@ static void vn_ctrl_free_work(struct work_struct *work)
 	struct vn_ctrl *ctrl = container_of(work, struct vn_ctrl, free_work);
 	unsigned int i;
 
-	destroy_workqueue(ctrl->blocking_wq);
+	vn_turns_destroy(ctrl->turns);
 	for (i = 0; i < ctrl->nr_workers; i++)
 		kvfree(ctrl->workers[i]);
 	if (ctrl->mm)
@@ -309,9 +309,8 @@ struct vn_ctrl *vn_ctrl_create(void)
 	ctrl = kvzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
 	if (!ctrl)
 		return NULL;
-	ctrl->blocking_wq = alloc_workqueue("vhost-nvme-all", WQ_UNBOUND,
-					    VN_MAX_BLOCKING);
-	if (!ctrl->blocking_wq) {
+	ctrl->turns = vn_turns_create("vhost-nvme-all");
+	if (!ctrl->turns) {
 		kvfree(ctrl);
 		return NULL;
 	}

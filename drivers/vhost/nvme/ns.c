@@ -13,7 +13,7 @@ static void vn_ns_free_work(struct work_struct *work)
 	struct vn_ns *ns = container_of(work, struct vn_ns, free_work);
 	struct vn_ctrl *ctrl = ns->ctrl;
 
-	destroy_workqueue(ns->blocking_wq);
+	vn_turns_destroy(ns->turns);
 	/* What other readers cached while the guest wrote is stale. */
 	invalidate_bdev(ns->bdev);
 	/* Not fput(), which puts it off: the event says that it is closed. */
@@ -65,9 +65,8 @@ static struct vn_ns *vn_ns_create(struct vn_ctrl *ctrl,
 	ns = kzalloc(sizeof(*ns), GFP_KERNEL_ACCOUNT);
 	if (!ns)
 		goto err_file;
-	ns->blocking_wq = alloc_workqueue("vhost-nvme-io", WQ_UNBOUND,
-					  VN_MAX_BLOCKING);
-	if (!ns->blocking_wq)
+	ns->turns = vn_turns_create("vhost-nvme-io");
+	if (!ns->turns)
 		goto err_free;
 
 	ns->ctrl = ctrl;

@@ -4,10 +4,7 @@
  * could change) and an issue or several steps (act), in one table.
  */
 
-#include <linux/blk-cgroup.h>
 #include <linux/blkdev.h>
-#include <linux/kthread.h>
-#include <linux/slab.h>
 
 #include "nvm.h"
 
@@ -76,76 +73,6 @@ u16 vn_no_ns(u32 nsid)
 	if (!nsid || nsid > VN_MAX_NSID)
 		return NVME_SC_INVALID_NS | NVME_STATUS_DNR;
 	return NVME_SC_INVALID_FIELD | NVME_STATUS_DNR;
-}
-
-/*
- * Execution where waiting for the disk holds up nobody else. The bio carries
- * the worker's cgroup there: I/O for a VM is not charged to a kworker.
- */
-
-static void vn_deferred_work(struct work_struct *work)
-{
-	struct vn_req *req = container_of(work, struct vn_req, work);
-
-	kthread_associate_blkcg(bio_blkcg_css(&req->bio));
-	bio_uninit(&req->bio);
-	req->op->issue(req);
-	kthread_associate_blkcg(NULL);
-}
-
-/* Where waiting for the disks of a command holds up only those that need them. */
-static struct workqueue_struct *vn_req_wq(const struct vn_req *req)
-{
-	if (!req->ns || req->op->other_disks)
-		return req->sq->ctrl->blocking_wq;
-	return req->ns->blocking_wq;
-}
-
-/* True if it is not over. */
-static bool vn_req_step(struct vn_req *req)
-{
-	/* Who deletes a queue, or resets, does not wait for all of a command. */
-	if (READ_ONCE(req->sq->deleting))
-		req->status = NVME_SC_ABORT_QUEUE;
-	else if (req->op->step(req))
-		return true;
-
-	bio_uninit(&req->bio);
-	if (req->op->end)
-		req->op->end(req);
-	else
-		kfree(req->data);
-	vn_data_unmap(req, vn_req_is_read(req));
-	vn_req_complete(req);
-	return false;
-}
-
-static void vn_step_work(struct work_struct *work)
-{
-	struct vn_req *req = container_of(work, struct vn_req, work);
-
-	kthread_associate_blkcg(bio_blkcg_css(&req->bio));
-	if (vn_req_step(req))
-		queue_work(vn_req_wq(req), work);
-	kthread_associate_blkcg(NULL);
-}
-
-/**
- * vn_req_defer - execute a command where it may block
- * @req: a command that vn_nvm_prep() has found good
- *
- * Context: any. @req may be gone on return.
- */
-void vn_req_defer(struct vn_req *req)
-{
-	struct vn_sq *sq = req->sq;
-	struct block_device *bdev = NULL;
-
-	if (req->ns && vn_worker_is_current(sq->cq->worker))
-		bdev = req->ns->bdev;
-	bio_init(&req->bio, bdev, NULL, 0, 0);
-	INIT_WORK(&req->work, req->op->step ? vn_step_work : vn_deferred_work);
-	queue_work(vn_req_wq(req), &req->work);
 }
 
 static const struct vn_op vn_ops[256] = {

@@ -21,13 +21,13 @@
  * @issue: start it; whatever happens ends in vn_req_complete()
  * @step: instead of @issue, for what takes long: do a part of it that is bounded
  *	in memory and in work for the disk, and wait for it; true if something
- *	is left to do. Runs in ns->blocking_wq, where others have their turn
+ *	is left to do. Runs in a workqueue, where others have their turn
  *	between two steps, and the end of the SQ ends the command. An error goes
  *	to req->status.
  * @end: after the last @step: free what @prep left in req->data. NULL: kfree().
- * @blocking: @issue may block, so it runs in a blocking_wq
- * @other_disks: and not only for the disk of its namespace, so that this is not the
- *	namespace's
+ * @blocking: @issue may block, so it runs in a workqueue
+ * @other_disks: and not only for the disk of its namespace, so that it waits for its
+ *	turn in ctrl->turns
  * @any_ns: @prep takes care of the NSID
  */
 struct vn_op {
@@ -43,6 +43,8 @@ struct vn_op {
 /* nvm.c */
 u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read);
 u16 vn_no_ns(u32 nsid);
+
+/* defer.c */
 void vn_req_defer(struct vn_req *req);
 
 /* rw.c */

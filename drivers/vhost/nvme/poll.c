@@ -51,7 +51,7 @@ void vn_poll_add(struct vn_req *req)
 	req->bio.bi_opf |= REQ_POLLED | REQ_NOMERGE;
 	req->polled = true;
 	spin_lock_irq(&worker->polled_lock);
-	list_add_tail(&req->polled_node, &worker->polled);
+	list_add_tail(&req->node, &worker->polled);
 	spin_unlock_irq(&worker->polled_lock);
 }
 
@@ -68,7 +68,7 @@ void vn_poll_del(struct vn_req *req)
 
 	req->polled = false;
 	spin_lock_irqsave(&worker->polled_lock, flags);
-	list_del(&req->polled_node);
+	list_del(&req->node);
 	spin_unlock_irqrestore(&worker->polled_lock, flags);
 }
 
@@ -84,10 +84,9 @@ static struct vn_ns *vn_poll_next(struct vn_worker *worker, struct bio *bio)
 	struct vn_req *req;
 
 	spin_lock_irq(&worker->polled_lock);
-	req = list_first_entry_or_null(&worker->polled, struct vn_req,
-				       polled_node);
+	req = list_first_entry_or_null(&worker->polled, struct vn_req, node);
 	if (req) {
-		list_move_tail(&req->polled_node, &worker->polled);
+		list_move_tail(&req->node, &worker->polled);
 		ns = req->ns;
 		refcount_inc(&ns->ref);
 		bio->bi_bdev = ns->bdev;

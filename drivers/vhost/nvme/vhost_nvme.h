@@ -10,7 +10,8 @@
  *   ctrl->lock    mutex; every ioctl that changes something, and teardown
  *   worker->lock  mutex; held by the worker during one pass over its queues
  *   cq->lock      spinlock, irq-safe; posting completions
- *   ctrl->events.lock, ctrl->errors.lock, worker->wake_lock, worker->polled_lock:
+ *   ctrl->events.lock, ctrl->errors.lock, worker->wake_lock, worker->polled_lock,
+ *   vn_turns.lock:
  *                 spinlocks, irq-safe, innermost
  *
  * What the worker reads during a pass (queue lists, memory table, namespaces,
@@ -130,6 +131,7 @@ struct vn_ctrl;
 struct vn_mem;
 struct vn_op;
 struct vn_req;
+struct vn_turns;
 struct vn_worker;
 
 /**
@@ -423,7 +425,7 @@ struct vn_sq {
  * @mcl: most LBAs that one Copy command writes to it
  * @mssrl: most LBAs that one source range of a Copy command reads from it
  * @msrc: most source ranges of a Copy command that writes to it, 0's based
- * @blocking_wq: commands that may wait for @bdev, and so for no other disk
+ * @turns: commands that may wait for @bdev, and so for no other disk
  * @free_work: closes it after the last reference
  */
 struct vn_ns {
@@ -440,7 +442,7 @@ struct vn_ns {
 	u32			mcl;
 	u16			mssrl;
 	u8			msrc;
-	struct workqueue_struct	*blocking_wq;
+	struct vn_turns		*turns;
 	struct work_struct	free_work;
 };
 
@@ -465,9 +467,9 @@ struct vn_ns {
  * @data: parameters copied from the guest (@op's business)
  * @pos: how much is done of what takes several steps (@op's business)
  * @range: the range that @pos is in
- * @polled_node: in worker->polled if it is polled for
+ * @node: in worker->polled if it is polled for, or in a list of vn_turns
  * @polled: it is
- * @work: execution in process context, or unpinning in process context
+ * @work: unpinning in process context
  */
 struct vn_req {
 	struct llist_node	link;
@@ -488,7 +490,7 @@ struct vn_req {
 	void			*data;
 	u64			pos;
 	unsigned int		range;
-	struct list_head	polled_node;
+	struct list_head	node;
 	bool			polled;
 	struct work_struct	work;
 };
@@ -644,7 +646,7 @@ struct vn_errors {
  * @resetting: RESET was called and SQs still drain
  * @dbs: shadow doorbells, or no pages
  * @eis: EventIdx
- * @blocking_wq: commands that may wait for the disks of several namespaces
+ * @turns: commands that may wait for the disks of several namespaces
  * @write_through: what is written is on the medium before the command completes:
  *	paused workers to change, as the next four
  * @max_transfer: most bytes of one Read, Write or Compare
@@ -679,7 +681,7 @@ struct vn_ctrl {
 	bool			resetting;
 	struct vn_map		dbs;
 	struct vn_map		eis;
-	struct workqueue_struct	*blocking_wq;
+	struct vn_turns		*turns;
 	bool			write_through;
 	u32			max_transfer;
 	u32			max_verify;
@@ -799,6 +801,10 @@ void vn_rw_in_steps(struct vn_req *req);
 /* sgl.c */
 u16 vn_sgl_map(struct vn_req *req);
 u16 vn_sgl_copy(struct vn_req *req, void *buf, u32 len);
+
+/* defer.c */
+struct vn_turns *vn_turns_create(const char *name);
+void vn_turns_destroy(struct vn_turns *turns);
 
 /* nvm.c */
 void vn_nvm_opcodes(u64 opcodes[4]);

@@ -48,7 +48,7 @@ FILES = {
     "irq.c": "signal", "mem.c": "map", "dptr.c": "map", "pin.c": "map",
     "cache.c": "map", "nvm.c": "decode", "ns.c": "decode", "rw.c": "decode",
     "range.c": "decode", "copy.c": "decode", "stats.c": "complete",
-    "sgl.c": "map", "poll.c": "pass",
+    "sgl.c": "map", "poll.c": "pass", "defer.c": "submit",
 }
 
 # Names of the rest of the kernel
