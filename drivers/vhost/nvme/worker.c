@@ -316,15 +316,19 @@ static bool vn_worker_fn(void *arg)
 	busy = vn_worker_pass(worker);
 	now = ktime_get_ns();
 	worker->now = now;
+	/*
+	 * RCU Tasks, which frees what tracers and BPF used, waits for all threads to
+	 * sleep or to be in user space. One that polls does neither for long.
+	 */
 	if (busy) {
 		worker->last_busy = now;
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 		return true;
 	}
 	if (now - worker->last_busy < min(worker->poll_ns,
 					  READ_ONCE(worker->poll_max_ns))) {
 		cpu_relax();
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 		return true;
 	}
 	if (!vn_worker_arm(worker))
