@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What a guest can make the host allocate has bounds. */
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 
+#include "cg.h"
 #include "test.h"
 
 #define MIB		(1L << 20)
-#define CGROUPS		"/sys/fs/cgroup"
 #define COMMANDS	160
 /* As many different places of guest memory and disk */
 #define AREAS		8
@@ -23,55 +19,10 @@
 #define PIECE		2048
 #define PIECES		(MIB / PIECE)
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-/*
- * A memory cgroup of its own for this process. The controller's threads are the
- * process's, and what they allocate for the guest counts there.
- */
-static int cgroup_enter(char *dir, size_t size)
-{
-	char path[128], pid[16];
-	int ret;
-
-	if (access(CGROUPS "/cgroup.procs", F_OK))
-		mount("none", CGROUPS, "cgroup2", 0, NULL);
-	ret = put(CGROUPS "/cgroup.subtree_control", "+memory");
-	if (ret)
-		return ret;
-	snprintf(dir, size, CGROUPS "/vng%d", getpid());
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		return -errno;
-	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	return put(path, pid);
-}
-
 /* Bytes of kernel memory that count for the cgroup, or -1 */
 static long cgroup_kernel(const char *dir)
 {
-	char path[128], line[128];
-	long bytes = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/memory.stat", dir);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "kernel %ld", &bytes) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return bytes;
+	return cg_get(dir, "memory.stat", "kernel ", "kernel ");
 }
 
 FIXTURE(bounds) {
@@ -84,11 +35,17 @@ FIXTURE(bounds) {
 FIXTURE_SETUP(bounds)
 {
 	struct vng *g = &self->box.g;
-	int ret = cgroup_enter(self->cgroup, sizeof(self->cgroup));
+	int ret;
 
+	/*
+	 * The controller's threads are this process's, and what they allocate for
+	 * the guest counts for its cgroup.
+	 */
+	ret = cg_make(self->cgroup, sizeof(self->cgroup), "+memory");
 	if (ret == -ENOENT)
 		SKIP(return, "no memory controller of cgroup v2");
 	ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->cgroup, strerror(-ret));
+	ASSERT_EQ(0, cg_enter(self->cgroup));
 	/* A disk that is slow, one command after the other: the others wait. */
 	BOX_SETUP(&self->box, .entries = 2 * COMMANDS,
 		  .attrs = "irqmode=2 completion_nsec=10000000 hw_queue_depth=1");
@@ -101,8 +58,7 @@ FIXTURE_SETUP(bounds)
 FIXTURE_TEARDOWN(bounds)
 {
 	box_stop(&self->box);
-	put(CGROUPS "/cgroup.procs", "0");
-	rmdir(self->cgroup);
+	cg_remove(self->cgroup);
 }
 
 /* Commands of 1 MiB, all at once; the most kernel memory meanwhile */

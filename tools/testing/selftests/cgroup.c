@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the owner's cgroup is charged for, and what its limits mean. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "cg.h"
+#include "test.h"
+
+#define MIB	(1UL << 20)
+#define LBAS	(MIB / 512)
+
+FIXTURE(cgroup) {
+	struct box box;
+	char dir[2][64];
+	char dev[32];		/* the disk's line in io.stat */
+	uint64_t buf;
+};
+
+FIXTURE_VARIANT(cgroup) {
+	const char *attrs;
+	bool busy;
+};
+
+FIXTURE_VARIANT_ADD(cgroup, disk) { .attrs = "discard=1" };
+/* It mostly cannot take a command at once. */
+FIXTURE_VARIANT_ADD(cgroup, busy) {
+	.attrs = "discard=1 irqmode=2 completion_nsec=12000000 hw_queue_depth=1 submit_queues=1",
+	.busy = true,
+};
+
+FIXTURE_SETUP(cgroup)
+{
+	struct vng *g = &self->box.g;
+	struct stat st;
+	int ret, i;
+
+	for (i = 0; i < 2; i++) {
+		ret = cg_make(self->dir[i], sizeof(self->dir[i]), "+io +pids");
+		if (ret == -ENOENT)
+			SKIP(return, "no io or pids controller of cgroup v2");
+		ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->dir[i], strerror(-ret));
+	}
+	ASSERT_EQ(0, cg_enter(self->dir[0]));
+	BOX_SETUP(&self->box, .attrs = variant->attrs, .entries = 512);
+	OK(vng_set_ns_copy(g, 1, self->box.disk.fd, 9, UINT32_MAX, UINT16_MAX,
+			   255));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1));
+	self->buf = vng_alloc(g, MIB, 4096);
+	ASSERT_NE(0, self->buf);
+	ASSERT_EQ(0, fstat(self->box.disk.fd, &st));
+	snprintf(self->dev, sizeof(self->dev), "%u:%u ", major(st.st_rdev),
+		 minor(st.st_rdev));
+}
+
+FIXTURE_TEARDOWN(cgroup)
+{
+	box_stop(&self->box);
+	cg_remove(self->dir[0]);
+	cg_remove(self->dir[1]);
+}
+
+/* What a cgroup has done on the disk: bytes read, written, discarded; reads */
+struct io {
+	long r, w, d, rios;
+};
+
+static long io_stat(const char *dir, const char *dev, const char *key)
+{
+	long n = cg_get(dir, "io.stat", dev, key);
+
+	return n < 0 ? 0 : n;
+}
+
+static struct io io_get(const char *dir, const char *dev)
+{
+	return (struct io) {
+		.r = io_stat(dir, dev, "rbytes="),
+		.w = io_stat(dir, dev, "wbytes="),
+		.d = io_stat(dir, dev, "dbytes="),
+		.rios = io_stat(dir, dev, "rios="),
+	};
+}
+
+/* What is tried again because the disk was busy counts again. */
+#define CHARGED(bytes, n)						\
+do {									\
+	if (variant->busy && (bytes) > 0) {					\
+		EXPECT_LE((long)(bytes), n);				\
+	} else {							\
+		EXPECT_EQ((long)(bytes), n);				\
+	}								\
+} while (0)
+
+/* A command that charges the cgroup with so many bytes */
+#define CHARGES(read, written, discarded, call)				\
+do {									\
+	struct io __a = io_get(self->dir[0], self->dev), __b;		\
+									\
+	STATUS(0, call);						\
+	__b = io_get(self->dir[0], self->dev);				\
+	CHARGED(read, __b.r - __a.r);					\
+	CHARGED(written, __b.w - __a.w);				\
+	CHARGED(discarded, __b.d - __a.d);				\
+} while (0)
+
+/* Whoever executes a command, the owner's cgroup is charged. */
+TEST_F(cgroup, every_command)
+{
+	struct vng_dsm_range range = { .nlb = htole32(LBAS) };
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct vng_copy_range *copy;
+	uint32_t dw0;
+
+	CHARGES(0, MIB, 0, box_io(b, self->buf, VNG_CMD_WRITE, 1, 0, LBAS, 0));
+	CHARGES(MIB, 0, 0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, LBAS, 0));
+	CHARGES(MIB, 0, 0, box_io(b, self->buf, VNG_CMD_READ, 1, 0, LBAS,
+				  VNG_RW_FUA));
+	CHARGES(MIB, 0, 0, box_io(b, self->buf, VNG_CMD_COMPARE, 1, 0, LBAS, 0));
+	CHARGES(MIB, 0, 0, box_io(b, self->buf, VNG_CMD_VERIFY, 1, 0, LBAS, 0));
+	CHARGES(0, MIB, 0, box_write_zeroes(b, LBAS, LBAS, 0));
+	CHARGES(0, 0, MIB, box_dsm(b, self->buf, &range, 1, VNG_DSM_AD));
+	copy = vng_ptr(g, self->buf, sizeof(*copy));
+	vng_range_set(copy, 0, 0, LBAS);
+	CHARGES(MIB, MIB, 0, box_copy(b, self->buf, 1, 4 * LBAS, 1, 0, &dw0));
+}
+
+/* From when the owner is in another cgroup, that one is. */
+TEST_F(cgroup, moves)
+{
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, cg_enter(self->dir[!i]));
+		CHARGES(i * MIB, 0, 0,
+			box_io(b, self->buf, VNG_CMD_READ, 1, 0, LBAS, 0));
+		CHARGES(i * MIB, 0, 0,
+			box_io(b, self->buf, VNG_CMD_VERIFY, 1, 0, LBAS, 0));
+	}
+	CHARGED(2 * MIB, io_get(self->dir[1], self->dev).r);
+}
+
+/* Many Reads or Verifies at once; milliseconds that they take */
+#define TAKES(opcode, n)						\
+({									\
+	uint64_t __start = vng_now_ms();				\
+	struct vng_sqe __sqe;						\
+	struct vng_cqe __cqe;						\
+	unsigned int __i;						\
+									\
+	for (__i = 0; __i < (n); __i++) {				\
+		vng_cmd_rw(&__sqe, opcode, 1, 8 * __i, 8);		\
+		__sqe.prp1 = htole64(self->buf);			\
+		__sqe.cid = htole16(__i);				\
+		OK(vng_sq_push(&self->box.sq, &__sqe));			\
+	}								\
+	OK(vng_sq_ring(&self->box.sq));					\
+	for (__i = 0; __i < (n); __i++) {				\
+		OK(vng_cq_wait(&self->box.cq, &__cqe));			\
+		ASSERT_EQ(0, vng_status(&__cqe));			\
+	}								\
+	vng_now_ms() - __start;						\
+})
+
+/*
+ * io.max holds for what the worker submits, what is tried again because the disk
+ * was busy, and what is done in steps; and all of it is in io.stat.
+ */
+TEST_F(cgroup, io_max)
+{
+	const uint8_t opcodes[] = { VNG_CMD_READ, VNG_CMD_VERIFY };
+	const unsigned int n = 200, iops = 100;
+	struct vng *g = &self->box.g;
+	struct vhost_nvme_stats st[2];
+	unsigned int i, tries;
+	struct io io[2];
+	char limit[64];
+	uint64_t ms;
+
+	snprintf(limit, sizeof(limit), "%sriops=%u", self->dev, iops);
+	ASSERT_EQ(0, cg_set(self->dir[0], "io.max", limit));
+	for (i = 0; i < 2; i++) {
+		OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &st[0]));
+		io[0] = io_get(self->dir[0], self->dev);
+		ms = TAKES(opcodes[i], n);
+		OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &st[1]));
+		io[1] = io_get(self->dir[0], self->dev);
+		tries = n + st[1].retries - st[0].retries;
+		TH_LOG("%u reads, %u tries, in %llu ms", n, tries,
+		       (unsigned long long)ms);
+		EXPECT_EQ(tries, io[1].rios - io[0].rios);
+		/* It may be generous at first: for some tenths of a second. */
+		EXPECT_LE((n - iops / 2) * 1000 / iops, ms);
+		/* Each try counts. */
+		EXPECT_GE(3 * tries * 1000 / iops, ms);
+	}
+	snprintf(limit, sizeof(limit), "%sriops=max", self->dev);
+	ASSERT_EQ(0, cg_set(self->dir[0], "io.max", limit));
+	ms = TAKES(VNG_CMD_READ, n);
+	TH_LOG("without: in %llu ms", (unsigned long long)ms);
+}
+
+/* Workers count as threads of the owner; if there may not be more, nothing changes. */
+TEST_F(cgroup, pids_max)
+{
+	struct vhost_nvme_workers arg = { .nr = 8 };
+	struct vng *g = &self->box.g;
+	char limit[16];
+	long pids;
+	int fd;
+
+	OK(vng_sq_delete(&self->box.sq));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
+	vng_sq_drop(&self->box.sq);
+	OK(vng_cq_delete(&self->box.cq));
+	pids = cg_get(self->dir[0], "pids.current", "", "");
+	ASSERT_EQ(2, pids);	/* with the first worker */
+	snprintf(limit, sizeof(limit), "%ld", pids + 3);
+	ASSERT_EQ(0, cg_set(self->dir[0], "pids.max", limit));
+	IOCTL_FAILS(EAGAIN, g->fd, VHOST_NVME_SET_WORKERS, &arg);
+	EXPECT_EQ(1, threads(getpid(), "vhost-nvme"));
+	EXPECT_EQ(pids, cg_get(self->dir[0], "pids.current", "", ""));
+	arg.nr = 4;
+	IOCTL_OK(g->fd, VHOST_NVME_SET_WORKERS, &arg);
+	EXPECT_EQ(4, threads(getpid(), "vhost-nvme"));
+	/* No worker for a second controller */
+	fd = open("/dev/vhost-nvme", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	IOCTL_FAILS(EAGAIN, fd, VHOST_SET_OWNER, NULL);
+	ASSERT_EQ(0, cg_set(self->dir[0], "pids.max", "max"));
+	IOCTL_OK(fd, VHOST_SET_OWNER, NULL);
+	close(fd);
+	/* The first is as good as before. */
+	OK(vng_cq_create(g, &self->box.cq, 1, 512, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &self->box.sq, 1, &self->box.cq, 512, VNG_KICK));
+	STATUS(0, box_io(&self->box, self->buf, VNG_CMD_READ, 1, 0, LBAS, 0));
+}
+
+TEST_HARNESS_MAIN
