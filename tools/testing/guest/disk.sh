@@ -4,16 +4,18 @@
 # Sourced in the guest
 
 # disk SERIAL [NSID]: the block device of that serial number. (The last number
-# in the name of an NVMe disk is not its NSID.)
+# in the name of an NVMe disk is not its NSID.) No program is started for each: there
+# may be hundreds.
 disk()
 {
-	local f dir
+	local f dir serial nsid
 
 	for f in /sys/block/nvme*/device/serial /sys/block/vd*/serial; do
 		dir=${f%/serial}
 		dir=${dir%/device}
-		if [ "$(tr -d ' ' <"$f" 2>/dev/null)" = "$1" ] &&
-			[ "$(cat "$dir/nsid" 2>/dev/null || echo 1)" = "${2:-1}" ]; then
+		serial='' nsid=1
+		{ read -r serial <"$f" && read -r nsid <"$dir/nsid"; } 2>/dev/null || true
+		if [ "$serial" = "$1" ] && [ "${nsid:-1}" = "${2:-1}" ]; then
 			echo "/dev/${dir##*/}"
 			return
 		fi
