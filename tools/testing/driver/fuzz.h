@@ -68,10 +68,9 @@ enum {
 	SGL_LEADS_ON	= 1 << 5,	/* a segment that has no data */
 	SGL_UNSEEN	= 1 << 6,	/* a sub type, a segment not at a qword */
 	SGL_BAD		= 1 << 7,	/* any other mistake in an SGL */
-	SGL_CHAIN	= 1 << 8,	/* three segments or more */
-	MANY_PIECES	= 1 << 9,	/* more than QEMU maps */
+	MANY_PIECES	= 1 << 8,	/* more than QEMU maps */
 	/* Goes to memory that is not the test's: not to be sent */
-	UNSAFE		= 1 << 10,
+	UNSAFE		= 1 << 9,
 };
 
 /**

@@ -185,7 +185,7 @@ struct sgl_desc {
  */
 static void walk_sgl(const struct fuzz *f, struct command *cmd)
 {
-	uint32_t left = cmd->len, n, nr = 1, steps = 0, segments = 0;
+	uint32_t left = cmd->len, n, nr = 1, steps = 0;
 	uint64_t in_segment = 0;
 	uint64_t at = 0, addr;
 	struct sgl_desc desc;
@@ -226,8 +226,6 @@ static void walk_sgl(const struct fuzz *f, struct command *cmd)
 				cmd->traits |= SGL_UNSEEN;
 			if (nr || last || !n || n % sizeof(desc))
 				cmd->traits |= SGL_BAD;
-			if (++segments > 2)
-				cmd->traits |= SGL_CHAIN;
 			last = desc.type >> 4 == SGL_LAST;
 			at = addr;
 			nr = n / sizeof(desc);
@@ -400,8 +398,6 @@ const char *known_difference(const struct fuzz *f, const struct command *cmd,
 	if (sgl && cmd->traits & (SGL_BUCKET | SGL_LEADS_ON) &&
 	    off->status >= 0x400d && off->status <= 0x4011)
 		return "SGL: bit buckets, segments that only lead on";
-	if (sgl && cmd->traits & SGL_CHAIN && off->status == 0x400d)
-		return "SGL: hw/nvme forgets which kind of segment it is in, if there are three";
 	if (sgl && cmd->traits & (SGL_BAD | NO_MEMORY) && is_sgl_error(on->status) &&
 	    is_sgl_error(off->status))
 		return "SGL: a status for each mistake";
