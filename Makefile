@@ -6,11 +6,11 @@
 # ~/.cache/vhost-nvme for other users), everything else in build/.
 
 export BENCH_START := $(shell date +%s)
-export KDIR CMD TIMEOUT VM QUICK JOBS PARTS TESTS COUNT HOURS KERNEL
+export KDIR CMD TIMEOUT VM QUICK JOBS PARTS TESTS COUNT HOURS SEED KERNEL
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 
-.PHONY: modules qemu demo check check-full check-debug fuzz fuzz-long bench cost cost-poll \
+.PHONY: modules qemu demo check check-full check-debug fuzz fuzz-long soak bench cost cost-poll \
 	lint shell run clean \
 	help tools images selftests fio driver bench-modules
 
@@ -38,6 +38,10 @@ fuzz: selftests driver run-ready ## commands and ioctls by chance, 4 minutes
 
 fuzz-long: selftests driver run-ready ## the same for hours (HOURS=1 or COUNT=commands)
 	@LONG=1 $t/fuzz.sh
+
+soak: run-ready       ## everything that may happen to a guest, for HOURS=2 hours
+	@$t/setup/tools.sh gnuplot-nox
+	@$t/soak.sh
 
 bench: fio run-ready ## guest, engine and host against all peers, with plots (QUICK=1: 5 min)
 	@$t/setup/tools.sh gnuplot-nox
