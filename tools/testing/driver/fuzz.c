@@ -869,6 +869,8 @@ static void open_both(char **functions)
 	FOR_SIDES(s) {
 		if (ctrl_open(&s->c, functions[s - sides]) || ctrl_msix(&s->c))
 			exit(2);
+		/* The machine may be a slow one, and busy. */
+		s->c.timeout_ms = 60000;
 		s->disk = s->c.mem + DISK_PAGE * HUGE_PAGE;
 	}
 	f.arena = off->c.mem + ARENA_PAGE * HUGE_PAGE;

@@ -539,6 +539,7 @@ static uint8_t admin_opcode(struct fuzz *f)
 static uint8_t settable(struct fuzz *f)
 {
 	static const uint8_t no[] = {
+		0x04,	/* temperature: an event, when there is a request for one */
 		0x05,	/* error recovery */
 		0x07,	/* queues, of which there are some */
 		0x0e,	/* the time */
@@ -547,7 +548,7 @@ static uint8_t settable(struct fuzz *f)
 	uint8_t fid = rng_one_in(&f->rng, 3) ? rng_next(&f->rng) :
 					       rng_below(&f->rng, 0x20);
 
-	return memchr(no, fid, sizeof(no)) ? 0x04 : fid;
+	return memchr(no, fid, sizeof(no)) ? 0x06 : fid;
 }
 
 void gen_admin(struct fuzz *f, const struct window *w, struct command *cmd)

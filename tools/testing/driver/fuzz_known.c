@@ -339,8 +339,8 @@ static bool has_data(const struct command *cmd)
 	return cmd->len && is_known_opcode(cmd->sqe.opcode);
 }
 
-static const char *known_admin(const struct command *cmd, unsigned int diff,
-			       bool inside)
+static const char *known_admin(const struct command *cmd, const struct outcome *on,
+			       unsigned int diff, bool inside)
 {
 	uint8_t id = le32toh(cmd->sqe.cdw10);
 
@@ -356,12 +356,16 @@ static const char *known_admin(const struct command *cmd, unsigned int diff,
 			return "there is an error log; hw/nvme's is empty";
 		break;
 	case ADMIN_GET_FEATURES:
+		if (id == 0x06 && on->status == FIELD)
+			return "no volatile write cache where the host's disk has none";
 		if (id == 0x01 || id == 0x08 || id == 0x09)
 			return "arbitration and interrupt coalescing can be set";
 		if (id == 0x0e && diff == DIFF_MEMORY && inside)
 			return "the time goes on";
 		break;
 	case ADMIN_SET_FEATURES:
+		if (id == 0x06 && on->status == FIELD)
+			return "no volatile write cache where the host's disk has none";
 		if (id == 0x01 || id == 0x08 || id == 0x09)
 			return "arbitration and interrupt coalescing can be set";
 		break;
@@ -379,7 +383,7 @@ const char *known_difference(const struct fuzz *f, const struct command *cmd,
 	bool prps = has_data(cmd) && !(sqe->flags >> 6);
 
 	if (cmd->admin)
-		return known_admin(cmd, diff, inside);
+		return known_admin(cmd, on, diff, inside);
 	if (!is_known_opcode(sqe->opcode) && on->status == OPCODE)
 		return "an opcode that does not exist is noticed first, and so is I/O management";
 	if (sqe->flags & 3 && on->status == FIELD)
