@@ -39,9 +39,15 @@ make_devices()
 		esac
 		i=$((i + 1))
 	done
-	null_blk $i "${null_args[@]}"
+	make_host_disk $i
+}
+
+# make_host_disk N
+make_host_disk()
+{
+	null_blk "$1" "${null_args[@]}" || return
 	# shellcheck disable=SC2034 # measure.sh reads it
-	host_disk=/dev/nullb$i
+	host_disk=/dev/nullb$1
 }
 
 # blockdev N: how every device of QEMU's gets at its disk
