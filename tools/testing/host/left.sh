@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sourced by scripts of the host VM: what QEMU has left behind when it is gone
+# Sourced after guest.sh by scripts of the host VM: what QEMU has left behind when it
+# is gone
 
 # As many pages as were pinned before QEMU was started; the script's to set, before
 # anything that pins, since what has ended lets go of its last pages a moment later
@@ -26,7 +27,7 @@ os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)' "$1"
 # eventually SECONDS COMMAND...: the last references go with the last I/O
 eventually()
 {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * guest_slow))
 
 	shift
 	until "$@"; do

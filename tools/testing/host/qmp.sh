@@ -19,7 +19,7 @@ qmp_begin()
 qmp()
 {
 	local id=${EPOCHREALTIME/./} line part=
-	local end=$((id + $1 * 1000000))
+	local end=$((id + $1 * guest_slow * 1000000))
 
 	# Always both: QEMU may have been started anew.
 	echo '{"execute": "qmp_capabilities"}' >&"$qmp_in"
@@ -39,7 +39,7 @@ qmp()
 			return
 		fi
 	done
-	echo "no answer to $2 within $1 s"
+	echo "no answer to $2 within $(($1 * guest_slow)) s"
 	return 1
 }
 
