@@ -35,6 +35,11 @@ void vn_event(struct vn_ctrl *ctrl, u32 type, u32 id)
 	case VHOST_NVME_EVENT_CQ_ERROR:
 		__set_bit(id, ev->cq_error);
 		break;
+	case VHOST_NVME_EVENT_NS_REMOVED:
+		/* Where another is leaving since then, its event tells of both. */
+		if (!ev->ns_leaving[id])
+			__set_bit(id, ev->ns_removed);
+		break;
 	case VHOST_NVME_EVENT_NS_GONE:
 		__set_bit(id, ev->ns_gone);
 		break;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "test.h"
@@ -386,6 +387,47 @@ TEST_F(owned, several_events)
 	}
 	EXPECT_EQ(0x7c, seen);
 	FAILS(ETIMEDOUT, vng_event(g, ev, 50));
+}
+
+/* An event that cannot be written to the reader's memory is read by the next one. */
+TEST_F(owned, event_kept)
+{
+	struct vng *g = &self->box.g;
+	struct pollfd pfd = { .fd = g->fd, .events = POLLIN };
+	/* Of different kinds, one at a time */
+	static const uint32_t type[] = {
+		VHOST_NVME_EVENT_SQ_DELETED,
+		VHOST_NVME_EVENT_NS_REMOVED,
+		VHOST_NVME_EVENT_RESET_DONE,
+	};
+	struct vng_cq cq = { 0 };
+	struct vng_sq sq = { 0 };
+	unsigned int i;
+	void *nowhere;
+
+	nowhere = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, nowhere);
+	OK(vng_cq_create(g, &cq, 1, 16, VNG_IEN));
+	OK(vng_sq_create(g, &sq, 1, &cq, 16, 0));
+	for (i = 0; i < sizeof(type) / sizeof(type[0]); i++) {
+		switch (type[i]) {
+		case VHOST_NVME_EVENT_SQ_DELETED:
+			OK(vng_sq_delete(&sq));
+			break;
+		case VHOST_NVME_EVENT_NS_REMOVED:
+			OK(vng_set_ns(g, 1, -1, 0, 0, 0));
+			break;
+		default:
+			OK(vng_reset(g));
+			break;
+		}
+		ASSERT_EQ(1, poll(&pfd, 1, g->timeout_ms));
+		EXPECT_EQ(-1, read(g->fd, nowhere, 64));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(1, poll(&pfd, 1, 0)) TH_LOG("event %u", type[i]);
+		OK(vng_event_wait(g, type[i],
+				  type[i] != VHOST_NVME_EVENT_RESET_DONE));
+	}
 }
 
 /* The polling limit is what the capabilities say. */
