@@ -89,7 +89,6 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req, bool own)
 		u32			dw[4];
 	} new = {
 		.cqe.result.u32	= cpu_to_le32(req->result),
-		.cqe.sq_head	= cpu_to_le16(READ_ONCE(sq->head)),
 		.cqe.sq_id	= cpu_to_le16(sq->sqid),
 		.cqe.command_id	= req->cmd.common.command_id,
 	};
@@ -100,6 +99,8 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req, bool own)
 		return;
 
 	spin_lock_irqsave(&cq->lock, flags);
+	/* Locked, so that it does not go back from one entry to the next */
+	new.cqe.sq_head = cpu_to_le16(READ_ONCE(sq->head));
 	new.cqe.status = cpu_to_le16(req->status << 1 | cq->phase);
 	slot = cq->map.vaddr + cq->tail * sizeof(new.cqe);
 	/* Before the guest can see the entry: see vn_cq_update_head() */

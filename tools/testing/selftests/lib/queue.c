@@ -315,7 +315,7 @@ int vng_cq_peek(struct vng_cq *cq, struct vng_cqe *cqe)
 {
 	struct vng_cqe *slot = &cq->ring[cq->head];
 	struct vng_sq *sq = NULL;
-	uint16_t status, sqid;
+	uint16_t status, sqid, sqhd;
 
 	/* Nothing else of the entry is valid before its phase has changed. */
 	status = le16toh(__atomic_load_n(&slot->status, __ATOMIC_ACQUIRE));
@@ -333,10 +333,14 @@ int vng_cq_peek(struct vng_cq *cq, struct vng_cqe *cqe)
 	if (!sq || sq->cq != cq)
 		return vng_fail(cq->g, -EBADMSG, "CQ %u: entry for SQ %u",
 				cq->id, sqid);
-	if (le16toh(cqe->sqhd) >= sq->entries)
-		return vng_fail(cq->g, -EBADMSG, "SQ %u: head %u of %u", sqid,
-				le16toh(cqe->sqhd), sq->entries);
-	sq->head = le16toh(cqe->sqhd);
+	sqhd = le16toh(cqe->sqhd);
+	/* Between the last one and the tail: never back */
+	if (sqhd >= sq->entries || (sqhd + sq->entries - sq->head) % sq->entries >
+				   (sq->tail + sq->entries - sq->head) % sq->entries)
+		return vng_fail(cq->g, -EBADMSG,
+				"SQ %u: head %u of %u, after %u, tail %u", sqid,
+				sqhd, sq->entries, sq->head, sq->tail);
+	sq->head = sqhd;
 	return 1;
 }
 
