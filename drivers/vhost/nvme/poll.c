@@ -20,15 +20,29 @@
 /* Requests looked for in one pass, each for itself: they may be on many disks. */
 #define VN_POLL_BATCH	8
 
+/*
+ * The driver may free its tag set as soon as the disk is removed, although that is
+ * open here: nobody can enter its queue then.
+ */
+static bool vn_has_poll_queues(struct request_queue *q)
+{
+	bool has;
+
+	if (!percpu_ref_tryget_live(&q->q_usage_counter))
+		return false;
+	has = q->tag_set->map[HCTX_TYPE_POLL].nr_queues;
+	percpu_ref_put(&q->q_usage_counter);
+	return has;
+}
+
 /* Only requests, of which the block layer can say which queue they went to */
 static bool vn_poll_able(struct bio *bio)
 {
 	struct request_queue *q = bdev_get_queue(bio->bi_bdev);
 
 	return q->limits.features & BLK_FEAT_POLL && queue_is_mq(q) &&
-	       q->tag_set->map[HCTX_TYPE_POLL].nr_queues &&
 	       bio->bi_opf & REQ_NOWAIT && !op_is_flush(bio->bi_opf) &&
-	       !bio_flagged(bio, BIO_CHAIN);
+	       !bio_flagged(bio, BIO_CHAIN) && vn_has_poll_queues(q);
 }
 
 /**

@@ -16,6 +16,7 @@ FIXTURE_VARIANT(gone) {
 	bool cache;
 	bool rmdir;	/* instead of switching it off */
 	bool scsi;	/* instead of null_blk */
+	bool poll_disks;
 };
 
 FIXTURE_VARIANT_ADD(gone, off) { .attrs = "discard=1" };
@@ -24,6 +25,11 @@ FIXTURE_VARIANT_ADD(gone, off_bio) { .attrs = "queue_mode=0" };
 FIXTURE_VARIANT_ADD(gone, off_slow) {
 	.attrs = "irqmode=2 completion_nsec=2000000 discard=1",
 };
+FIXTURE_VARIANT_ADD(gone, off_polled) {
+	.attrs = "submit_queues=1 poll_queues=1 discard=1",
+	.poll_disks = true,
+};
+
 FIXTURE_VARIANT_ADD(gone, rmdir) { .attrs = "discard=1", .rmdir = true };
 
 FIXTURE_VARIANT_ADD(gone, scsi) { .scsi = true, .cache = true };
@@ -38,6 +44,7 @@ FIXTURE_SETUP(gone)
 	if (ret)
 		SKIP(return, "no scsi_debug: %s", strerror(-ret));
 	BOX_SETUP(&self->box, .attrs = variant->attrs,
+		  .poll_disks = variant->poll_disks,
 		  .path = variant->scsi ? path : NULL);
 	ASSERT_EQ(0, load_fill(&self->box.disk));
 	OK(vng_set_ns_copy(g, 1, self->box.disk.fd, 9, 1000, 1000, 9));
