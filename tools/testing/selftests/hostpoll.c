@@ -12,7 +12,7 @@
 
 #define NULL_ATTRS	"submit_queues=1 poll_queues=1 max_sectors=128 virt_boundary=1"
 /* Much more than all that happens meanwhile */
-#define DELAY_NS	200000000
+#define DELAY_NS	900000000
 
 static int start(struct box *b, char *path, size_t len, bool scsi,
 		 bool poll_disks, unsigned int poll_us)
