@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Cgroups (version 2) of the test's own */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,22 +9,16 @@
 #include <unistd.h>
 
 #include "cg.h"
+#include "util.h"
 
 #define CGROUPS	"/sys/fs/cgroup"
 
 int cg_set(const char *dir, const char *file, const char *text)
 {
 	char path[256];
-	int fd, ret = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
+	return write_file(path, text);
 }
 
 int cg_enter(const char *dir)

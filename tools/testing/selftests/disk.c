@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "util.h"
 
 #define NULLB	"/sys/kernel/config/nullb"
 
@@ -18,17 +19,9 @@
 static int disk_attr(const struct disk *d, const char *attr, const char *value)
 {
 	char path[128];
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), NULLB "/%s/%s", d->name, attr);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, value, strlen(value));
-	n = n < 0 ? -errno : 0;
-	close(fd);
-	return n;
+	return write_file(path, value);
 }
 
 static int disk_attr_num(const struct disk *d, const char *attr, unsigned long n)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "util.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
 
@@ -44,18 +45,6 @@ static const char * const kinds[] = {
 };
 
 #define NR_KINDS	(sizeof(kinds) / sizeof(kinds[0]))
-
-static int write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
 
 static int read_file(const char *path, char *value, size_t size)
 {

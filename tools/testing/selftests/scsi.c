@@ -13,18 +13,6 @@
 
 #define SCSI_DEBUG	"/sys/bus/pseudo/drivers/scsi_debug/"
 
-static int write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* The disk of scsi_debug's one host */
 static int find_scsi(char *path, size_t len)
 {

@@ -403,16 +403,9 @@ struct tracer {
 static int trace_set(const struct tracer *t, const char *file, const char *text)
 {
 	char path[128];
-	int fd, ret = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", t->dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
+	return write_file(path, text);
 }
 
 /* The end of a tracer waits for RCU Tasks. */

@@ -103,6 +103,18 @@ uint64_t random_next(void)
 	return mix(random_state++);
 }
 
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
 long vmstat(const char *name)
 {
 	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY);

@@ -32,6 +32,9 @@ static inline uint64_t random_below(uint64_t n)
 	return random_next() % n;
 }
 
+/* Write @text to a file of the kernel's; 0 or -errno */
+int write_file(const char *path, const char *text);
+
 /* A counter of /proc/vmstat, or -1 */
 long vmstat(const char *name);
 
