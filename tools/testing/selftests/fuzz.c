@@ -254,6 +254,62 @@ static int fuzz_check_control(struct fuzz *f)
 	return 0;
 }
 
+static size_t fuzz_diff(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && a[i] == b[i])
+		i++;
+	return i;
+}
+
+static int fuzz_check_memory(struct fuzz *f)
+{
+	const struct fuzz_region *r;
+	unsigned int i;
+	size_t at;
+
+	for (i = 0; i < FUZZ_REGIONS; i++) {
+		r = &f->mem[i];
+		if (memcmp(r->model, r->hva, r->size)) {
+			at = fuzz_diff(r->model, r->hva, r->size);
+			return vng_fail(&f->g, -EPROTO,
+					"memory at %#llx is %#x instead of %#x",
+					(unsigned long long)(r->gpa + at),
+					r->hva[at], r->model[at]);
+		}
+		for (at = 0; at < FUZZ_MARGIN; at++)
+			if (r->map[at] != 0xa5 ||
+			    r->hva[r->size + at] != 0xa5)
+				return vng_fail(&f->g, -EPROTO,
+						"memory beside region %u", i);
+	}
+	return 0;
+}
+
+static int fuzz_check_disks(struct fuzz *f)
+{
+	struct fuzz_disk *d;
+	unsigned int i;
+	size_t at;
+	int ret;
+
+	for (i = 0; i < FUZZ_DISKS; i++) {
+		d = &f->disk[i];
+		ret = disk_read(&d->d, 0, d->actual, FUZZ_DISK_SIZE);
+		if (ret)
+			return vng_fail(&f->g, ret, "read of disk %u", i);
+		if (memcmp(d->model, d->actual, FUZZ_DISK_SIZE)) {
+			at = fuzz_diff(d->model, d->actual, FUZZ_DISK_SIZE);
+			return vng_fail(&f->g, -EPROTO,
+					"disk %u, byte %zu (block %zu) is %#x instead of %#x",
+					i, at, at / 512, d->actual[at],
+					d->model[at]);
+		}
+	}
+	return 0;
+}
+
 /* Everything is as it should be, and nobody has completions left. */
 static int fuzz_check(struct fuzz *f)
 {
@@ -264,8 +320,8 @@ static int fuzz_check(struct fuzz *f)
 		if (vng_cq_peek(&f->cq[i], &cqe))
 			return vng_fail(&f->g, -EPROTO,
 					"CQ %u: a completion too many", i + 1);
-	return fuzz_check_control(f) ?: model_check_memory(f) ?:
-	       model_check_disks(f);
+	return fuzz_check_control(f) ?: fuzz_check_memory(f) ?:
+	       fuzz_check_disks(f);
 }
 
 int fuzz_reset_end(struct fuzz *f)
@@ -327,7 +383,7 @@ int fuzz_adopt(struct fuzz *f)
 		memcpy(d->model, d->actual, fuzz_disk_end(f, i));
 	}
 	/* From here on, nothing may change by itself. */
-	return model_check_memory(f) ?: model_check_disks(f);
+	return fuzz_check_memory(f) ?: fuzz_check_disks(f);
 }
 
 static void fuzz_print(struct fuzz *f, const struct vng_sqe *sqe,

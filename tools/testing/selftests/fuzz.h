@@ -184,6 +184,7 @@ struct fuzz_piece {
  * @piece: where the data is
  * @nr_pieces: their number
  * @params: ranges of Dataset Management and Copy
+ * @fetched: bytes of lists, segments and ranges that it has to read
  */
 struct fuzz_outcome {
 	uint16_t		error[FUZZ_MAX_ERRORS];
@@ -193,6 +194,7 @@ struct fuzz_outcome {
 	struct fuzz_piece	piece[FUZZ_MAX_PIECES];
 	unsigned int		nr_pieces;
 	uint8_t			params[256 * 32];
+	uint64_t		fetched;
 };
 
 /* -- fuzz_model.c -- */
@@ -221,10 +223,6 @@ void model_predict(struct fuzz *f, const struct fuzz_window *w,
  */
 int model_apply(struct fuzz *f, const struct vng_sqe *sqe,
 		const struct fuzz_outcome *o, const struct vng_cqe *cqe);
-
-/* Compare all memory, or all disks, with the model; 0 or -EPROTO with vng_msg(). */
-int model_check_memory(struct fuzz *f);
-int model_check_disks(struct fuzz *f);
 
 /* The namespace of a command, or NULL */
 const struct fuzz_ns *model_ns(const struct fuzz *f, uint32_t nsid);

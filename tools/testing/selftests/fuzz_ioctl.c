@@ -673,13 +673,13 @@ static void seq_prepare(struct rng *r, const char *disk)
 static void seq_main(uint64_t seed, const char *disk)
 {
 	struct thread thread[THREADS];
-	struct rng r = { seed };
+	struct rng r = { .state = seed };
 	unsigned int i, nr = 1 + rng_below(&r, THREADS);
 
 	seq_prepare(&r, disk);
 	pthread_barrier_init(&seq.begin, NULL, nr);
 	for (i = 0; i < nr; i++) {
-		thread[i].rng.state = rng_next(&r);
+		thread[i].rng = (struct rng) { .state = rng_next(&r) };
 		if (pthread_create(&thread[i].thread, NULL, thread_main,
 				   &thread[i]))
 			_exit(4);
@@ -716,7 +716,7 @@ static int seq_wait(pid_t pid, unsigned int timeout_ms)
 
 static bool seq_run(uint64_t seed, const char *disk, unsigned int timeout_ms)
 {
-	struct rng r = { ~seed };
+	struct rng r = { .state = ~seed };
 	int status;
 	pid_t pid;
 

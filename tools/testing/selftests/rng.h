@@ -6,8 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/**
+ * struct rng - a sequence of numbers
+ * @state: where it has come to
+ * @mix: bytes that change the next numbers, one each, or NULL
+ * @mix_end: their end
+ */
 struct rng {
 	uint64_t	state;
+	const uint8_t	*mix;
+	const uint8_t	*mix_end;
 };
 
 /* splitmix64 */
@@ -17,7 +25,10 @@ static inline uint64_t rng_next(struct rng *r)
 
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
 	x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-	return x ^ (x >> 31);
+	x ^= x >> 31;
+	if (r->mix != r->mix_end)
+		x ^= *r->mix++ * 0x0101010101010101;
+	return x;
 }
 
 /* 0 to @n - 1 */
