@@ -6,12 +6,12 @@
 # ~/.cache/vhost-nvme for other users), everything else in build/.
 
 export BENCH_START := $(shell date +%s)
-export KDIR CMD TIMEOUT VM QUICK JOBS PARTS TESTS COUNT HOURS SEED KERNEL
+export KDIR CMD TIMEOUT VM QUICK JOBS PARTS TESTS COUNT HOURS RUNS SEED KERNEL
 MAKEFLAGS += --no-print-directory
 t := tools/testing
 
-.PHONY: modules qemu demo check check-full check-debug fuzz fuzz-long soak bench cost cost-poll \
-	lint shell run clean \
+.PHONY: modules qemu demo check check-full check-debug fuzz fuzz-long fuzz-user soak bench \
+	cost cost-poll lint shell run clean \
 	help tools images selftests fio driver bench-modules
 
 modules: tools       ## vhost_nvme.ko (default; KDIR= selects the kernel)
@@ -38,6 +38,10 @@ fuzz: selftests driver run-ready ## commands and ioctls by chance, 4 minutes
 
 fuzz-long: selftests driver run-ready ## the same for hours (HOURS=1 or COUNT=commands)
 	@LONG=1 $t/fuzz.sh
+
+fuzz-user: tools     ## the parsing of commands in user space, with libFuzzer (SECONDS=120 or RUNS=)
+	@$t/setup/tools.sh clang libclang-rt-dev
+	@DURATION="$(SECONDS)" $t/fuzz-user.sh
 
 soak: run-ready       ## everything that may happen to a guest, for HOURS=2 hours
 	@$t/setup/tools.sh gnuplot-nox

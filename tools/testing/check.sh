@@ -144,6 +144,8 @@ in_vm admin 1200 "what the admin queue tells and sets" \
 	"bash /bench/host/test-admin"
 in_vm fio 900 "the fio engine in the host VM, without a guest" \
 	"bash /bench/host/test-fio"
+part fuzz-user "commands by chance for the module's parsing, in user space" \
+	"$TESTING/fuzz-user.sh" check
 part lint "lint" "$TESTING/lint.sh"
 part qtest "QEMU's own test of the device" "$TESTING/qtest.sh"
 
