@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The fuzzers in a host VM, then that of a guest in there: some minutes, or with LONG=1
-# for HOURS hours (1), or COUNT commands and a hundredth as many sequences of ioctls, and
-# of commands in the guest. The last lines tell how many there really were.
+# for HOURS hours (1; 0.2 is possible), or COUNT commands and a hundredth as many
+# sequences of ioctls, and of commands in the guest. The last lines tell how many there
+# really were.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -26,7 +27,8 @@ if [ -n "${LONG:-}" ] && [ -n "${COUNT:-}" ]; then
 	guest=$((COUNT / 100 + 1)) guest_limit=$((COUNT / 1000 + 900))
 elif [ -n "${LONG:-}" ]; then
 	# The fuzzer of ioctls is the fifth test, that of the guest the sixth.
-	seconds=$((${HOURS:-1} * 3600 / 6))
+	seconds=$(awk -v hours="${HOURS:-1}" 'BEGIN { print int(hours * 600) }')
+	[ "$seconds" -ge 1 ] || die "HOURS=${HOURS:-1} is no time"
 	limit=$((seconds * 6 + 900))
 	vars+=" FUZZ_SECONDS=$seconds VNG_SCALE=$((limit / 300))"
 	guest=0 guest_seconds=$seconds guest_limit=$((seconds + 1800))
