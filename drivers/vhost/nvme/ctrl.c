@@ -493,7 +493,9 @@ int vn_ctrl_set(struct vn_ctrl *ctrl, const struct vhost_nvme_ctrl *arg)
 		return -EINVAL;
 
 	vn_ctrl_pause(ctrl);
-	ctrl->write_through = arg->flags & VHOST_NVME_CTRL_WRITE_THROUGH;
+	/* Dataset Management reads it where it does not hold up the worker. */
+	WRITE_ONCE(ctrl->write_through,
+		   arg->flags & VHOST_NVME_CTRL_WRITE_THROUGH);
 	ctrl->max_transfer = arg->max_transfer ?: VN_MAX_TRANSFER;
 	ctrl->max_verify = arg->max_verify ?: U32_MAX;
 	ctrl->batch = arg->burst ? min(arg->burst, VN_SQ_BATCH) : VN_SQ_BATCH;

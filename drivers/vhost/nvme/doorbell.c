@@ -52,7 +52,7 @@ static int vn_kick_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync,
 	struct vn_kick *kick = container_of(wait, struct vn_kick, wait);
 
 	if (key_to_poll(key) & EPOLLIN) {
-		WRITE_ONCE(kick->count, kick->count + 1);
+		vn_add(&kick->count, 1);
 		vn_worker_wake(kick->worker);
 	}
 	return 0;

@@ -403,7 +403,7 @@ static noinline void vn_bounce(struct vn_req *req)
 {
 	atomic_long_t *bytes = &req->sq->ctrl->bounce_bytes;
 
-	req->sq->bounced++;
+	vn_add(&req->sq->bounced, 1);
 	if (atomic_long_add_return(req->len, bytes) <= VN_MAX_BOUNCE &&
 	    vn_bounce_alloc(req))
 		return;

@@ -45,7 +45,7 @@ void vn_error_log(const struct vn_req *req)
 	unsigned long flags;
 
 	spin_lock_irqsave(&errors->lock, flags);
-	req->sq->errors++;
+	vn_add(&req->sq->errors, 1);
 	e = &errors->ring[errors->total % VN_MAX_ERRORS];
 	*e = (struct vhost_nvme_error) {
 		.count	= ++errors->total,

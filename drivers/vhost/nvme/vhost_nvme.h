@@ -888,6 +888,16 @@ static inline bool vn_worker_is_current(const struct vn_worker *worker)
 }
 
 /**
+ * vn_add - add to a counter that anybody may read
+ * @counter: the counter; only one writes it at a time
+ * @n: how much
+ */
+static inline void vn_add(u64 *counter, u64 n)
+{
+	WRITE_ONCE(*counter, *counter + n);
+}
+
+/**
  * vn_count_ns - count a command that reads from a disk or writes to it
  * @req: the command
  * @ns: the disk's namespace
@@ -904,9 +914,9 @@ static inline void vn_count_ns(const struct vn_req *req, const struct vn_ns *ns,
 {
 	struct vn_count *count = &req->sq->cq->worker->counts[ns->nsid];
 
-	req->sq->bytes[dir] += bytes;
-	count->commands[dir] += commands;
-	count->bytes[dir] += bytes;
+	vn_add(&req->sq->bytes[dir], bytes);
+	vn_add(&count->commands[dir], commands);
+	vn_add(&count->bytes[dir], bytes);
 }
 
 /* The same, for the command's namespace */

@@ -43,7 +43,7 @@ static unsigned int vn_sq_fetch(struct vn_sq *sq, struct vn_req **batch,
 			percpu_ref_get_many(&mem->ref, nr);
 	}
 	sq->cq->reserved += nr;
-	sq->commands += nr;
+	vn_add(&sq->commands, nr);
 	return nr;
 }
 
@@ -71,7 +71,7 @@ static unsigned int vn_sq_serve(struct vn_sq *sq)
 	n = vn_cq_credits(sq->cq, min(n, sq->ctrl->batch));
 	if (!n) {
 		if (!sq->waiting)
-			sq->cq->full++;
+			vn_add(&sq->cq->full, 1);
 		sq->waiting = true;
 		return 0;
 	}
@@ -175,8 +175,8 @@ static bool vn_worker_pass(struct vn_worker *worker)
 	}
 	mutex_unlock(&worker->lock);
 
-	worker->passes++;
-	worker->busy_passes += !!found;
+	vn_add(&worker->passes, 1);
+	vn_add(&worker->busy_passes, !!found);
 	return found || polling;
 }
 
@@ -275,19 +275,21 @@ static bool vn_worker_arm(struct vn_worker *worker)
 static void vn_worker_woken(struct vn_worker *worker)
 {
 	u64 max = READ_ONCE(worker->poll_max_ns), now = ktime_get_ns();
+	u64 poll_ns = worker->poll_ns;
 	struct vn_sq *sq;
 
 	if (now - worker->slept < max)
-		worker->poll_ns = min(max, max(2 * worker->poll_ns, max / 4));
-	else if (worker->poll_ns > max / 16)
-		worker->poll_ns /= 2;
+		poll_ns = min(max, max(2 * poll_ns, max / 4));
+	else if (poll_ns > max / 16)
+		poll_ns /= 2;
 	else
-		worker->poll_ns = 0;
+		poll_ns = 0;
+	WRITE_ONCE(worker->poll_ns, poll_ns);
 
 	worker->asleep = false;
 	worker->last_busy = now;
 	worker->now = now;
-	worker->wakeups++;
+	vn_add(&worker->wakeups, 1);
 
 	mutex_lock(&worker->lock);
 	list_for_each_entry(sq, &worker->sqs, node)
