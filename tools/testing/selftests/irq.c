@@ -185,14 +185,14 @@ TEST_F(irq, at_once)
 
 /*
  * Entries that came after the guest's last look: it has looked when it moves
- * the head.
+ * the head. A worker that must let others run does not wait for that.
  */
 TEST_F(irq, remaining)
 {
 	struct vng *g = &self->box.g;
 	struct vng_cq *cq = &self->box.cq;
 	struct vng_cqe cqe;
-	unsigned int i;
+	unsigned int i, early = 0;
 
 	for (i = 0; i < 20; i++) {
 		OK(submit_read(g, &self->box.sq, self->buf));
@@ -200,12 +200,17 @@ TEST_F(irq, remaining)
 		OK(submit_read(g, &self->box.sq, self->buf));
 		OK(wait_posted(g, cq->cqes + 2));
 		ASSERT_EQ(1, vng_cq_peek(cq, &cqe));
-		ASSERT_EQ(0, take_irqs(cq, 0));
-		OK(vng_cq_ring(cq));
-		ASSERT_EQ(1, take_irqs(cq, 10000));
+		if (take_irqs(cq, 0)) {
+			early++;
+			OK(vng_cq_ring(cq));
+		} else {
+			OK(vng_cq_ring(cq));
+			ASSERT_EQ(1, take_irqs(cq, 10000));
+		}
 		ASSERT_EQ(1, vng_cq_peek(cq, &cqe));
 		OK(vng_cq_ring(cq));
 	}
+	EXPECT_GT(10, early);
 	EXPECT_AWAKE();
 }
 
