@@ -585,7 +585,7 @@ FIXTURE_SETUP(deep)
 {
 	BOX_SETUP(&self->box, .entries = 4096, .poll_us = variant->poll_us,
 		  .no_shadow = variant->no_shadow,
-		  .attrs = "irqmode=2 completion_nsec=500000 hw_queue_depth=64");
+		  .attrs = "irqmode=2 completion_nsec=5000000 hw_queue_depth=64");
 	self->buf = vng_alloc(&self->box.g, 4096, 4096);
 	ASSERT_NE(0, self->buf);
 }
