@@ -19,7 +19,7 @@
 /**
  * struct vn_runner - executes commands that wait
  * @turns: whose
- * @work: does so until there is none
+ * @work: executes one, and is queued again if more wait
  */
 struct vn_runner {
 	struct vn_turns		*turns;
@@ -131,25 +131,32 @@ static bool vn_req_run(struct vn_req *req)
 	return more;
 }
 
+/*
+ * One command, or one step of one. Not a loop: the freezer stops a workqueue between
+ * two executions of its work items, and waits no longer than 20 s for the present ones.
+ */
 static void vn_runner_work(struct work_struct *work)
 {
 	struct vn_runner *runner = container_of(work, struct vn_runner, work);
 	struct vn_turns *turns = runner->turns;
-	struct vn_req *req, *more = NULL;
+	struct vn_req *req;
+	bool more = false;
 
-	for (;;) {
-		spin_lock_irq(&turns->lock);
-		if (more)
-			vn_turns_add(turns, more);
-		req = vn_turns_take(turns);
-		if (!req)
-			__set_bit(runner - turns->runner, &turns->idle);
-		spin_unlock_irq(&turns->lock);
-		if (!req)
-			break;
-		more = vn_req_run(req) ? req : NULL;
-		cond_resched();
-	}
+	spin_lock_irq(&turns->lock);
+	req = vn_turns_take(turns);
+	spin_unlock_irq(&turns->lock);
+
+	if (req)
+		more = vn_req_run(req);
+
+	spin_lock_irq(&turns->lock);
+	if (more)
+		vn_turns_add(turns, req);
+	if (bitmap_empty(turns->waiting, VN_MAX_QUEUES + 1))
+		__set_bit(runner - turns->runner, &turns->idle);
+	else
+		queue_work(turns->wq, work);
+	spin_unlock_irq(&turns->lock);
 }
 
 /**
