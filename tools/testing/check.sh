@@ -130,7 +130,7 @@ in_vm hotplug $((1200 + plugs * 30)) "controllers and memory that come and go" \
 	"bash /bench/host/test-hotplug $plugs"
 in_vm boot $((1200 + 40 * restarts)) "firmware boots guests from the disk" \
 	"bash /bench/host/test-boot $restarts"
-in_vm limits 1200 "cgroups, freezing, CPUs that go offline" \
+in_vm limits 1200 "cgroups, freezing, suspend, CPUs that go offline" \
 	"bash /bench/host/test-limits"
 in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
 	"bash /bench/host/test-queues $namespaces"
