@@ -8,6 +8,10 @@
  * or one step of one, in its turn. Otherwise a disk that is slower than its guest
  * would serve queues by how much they send: one with a thousand commands waiting
  * would leave another one a thousandth.
+ *
+ * New commands of a queue need not wait for those of the others that the disk was too
+ * busy for, but count as its turns: start-time fair queueing, in which a queue may be
+ * ahead by VN_MAX_LEAD.
  */
 
 #include <linux/cgroup.h>
@@ -16,38 +20,17 @@
 
 #include "nvm.h"
 
-/**
- * struct vn_runner - executes commands that wait
- * @turns: whose
- * @work: executes one, and is queued again if more wait
+/*
+ * How far a queue is ahead of the others, in commands. One that has had nothing to do
+ * with them for long starts where they are.
  */
-struct vn_runner {
-	struct vn_turns		*turns;
-	struct work_struct	work;
-};
+static unsigned int vn_turns_lead(const struct vn_turns *turns,
+				  unsigned int sqid)
+{
+	u16 lead = turns->served[sqid] - turns->now;
 
-/**
- * struct vn_turns - commands that wait for their turn
- * @wq: runs the runners; it is destroyed first, so that they need no reference to
- *	the namespace or controller
- * @lock: the members below; taken in any context
- * @idle: runners that are not queued, as a bit mask
- * @next: first submission queue to look at
- * @waiting: submission queues that have some
- * @queue: them, oldest first
- * @runner: the runners
- */
-struct vn_turns {
-	struct workqueue_struct	*wq;
-	spinlock_t		lock;		/* all below */
-	unsigned long		idle;
-	unsigned int		next;
-	DECLARE_BITMAP(waiting, VN_MAX_QUEUES + 1);
-	struct list_head	queue[VN_MAX_QUEUES + 1];
-	struct vn_runner	runner[VN_MAX_BLOCKING];
-};
-
-static_assert(VN_MAX_BLOCKING <= BITS_PER_LONG);
+	return lead <= VN_MAX_LEAD ? lead : 0;
+}
 
 static void vn_turns_add(struct vn_turns *turns, struct vn_req *req)
 {
@@ -56,25 +39,73 @@ static void vn_turns_add(struct vn_turns *turns, struct vn_req *req)
 	lockdep_assert_held(&turns->lock);
 	list_add_tail(&req->node, &turns->queue[sqid]);
 	__set_bit(sqid, turns->waiting);
+	if (!req->op->blocking && !turns->nr_refused[sqid]++) {
+		set_bit(sqid, turns->refused);
+		WRITE_ONCE(turns->nr_crowding, turns->nr_crowding + 1);
+	}
 }
 
 static struct vn_req *vn_turns_take(struct vn_turns *turns)
 {
+	unsigned int sqid, lead, next = 0, least = UINT_MAX;
 	struct vn_req *req;
-	unsigned int sqid;
 
 	lockdep_assert_held(&turns->lock);
-	sqid = find_next_bit(turns->waiting, VN_MAX_QUEUES + 1, turns->next);
-	if (sqid > VN_MAX_QUEUES)
-		sqid = find_first_bit(turns->waiting, VN_MAX_QUEUES + 1);
-	if (sqid > VN_MAX_QUEUES)
+	for_each_set_bit_wrap(sqid, turns->waiting, VN_MAX_QUEUES + 1,
+			      turns->next) {
+		lead = vn_turns_lead(turns, sqid);
+		if (lead < least) {
+			least = lead;
+			next = sqid;
+		}
+		if (!lead)
+			break;
+	}
+	if (least == UINT_MAX)
 		return NULL;
-	req = list_first_entry(&turns->queue[sqid], struct vn_req, node);
+	turns->now += least;
+	turns->served[next] = turns->now + 1;
+	turns->next = next + 1;
+
+	req = list_first_entry(&turns->queue[next], struct vn_req, node);
 	list_del(&req->node);
-	if (list_empty(&turns->queue[sqid]))
-		__clear_bit(sqid, turns->waiting);
-	turns->next = sqid + 1;
+	if (list_empty(&turns->queue[next]))
+		__clear_bit(next, turns->waiting);
+	if (!req->op->blocking && !--turns->nr_refused[next]) {
+		clear_bit(next, turns->refused);
+		WRITE_ONCE(turns->nr_crowding, turns->nr_crowding - 1);
+	}
 	return req;
+}
+
+/**
+ * vn_turns_pass - may a new command go past those that wait?
+ * @req: it would not block
+ *
+ * As long as its queue does not get too far ahead of those that have commands waiting.
+ * The thread that brings new ones runs already, others have yet to be woken: where CPUs
+ * are scarce, it could take all that the disk has become free for.
+ *
+ * Context: the worker.
+ */
+bool vn_turns_pass(struct vn_req *req)
+{
+	struct vn_turns *turns = req->ns->turns;
+	unsigned int sqid, least = UINT_MAX, lead;
+	u16 own = req->sq->sqid;
+
+	spin_lock_irq(&turns->lock);
+	for_each_set_bit(sqid, turns->refused, VN_MAX_QUEUES + 1)
+		if (sqid != own)
+			least = min(least, vn_turns_lead(turns, sqid));
+	lead = vn_turns_lead(turns, own);
+	req->passes = least != UINT_MAX && lead < least + VN_MAX_LEAD;
+	if (req->passes) {
+		turns->now += min(lead, least);
+		turns->served[own] = turns->now + lead - min(lead, least) + 1;
+	}
+	spin_unlock_irq(&turns->lock);
+	return req->passes || least == UINT_MAX;
 }
 
 /*
@@ -224,6 +255,10 @@ void vn_req_defer(struct vn_req *req)
 	unsigned int i;
 
 	spin_lock_irqsave(&turns->lock, flags);
+	/* It has not had its turn after all: the disk was too busy. */
+	if (req->passes && vn_turns_lead(turns, req->sq->sqid))
+		turns->served[req->sq->sqid]--;
+	req->passes = false;
 	vn_turns_add(turns, req);
 	if (turns->idle) {
 		i = __ffs(turns->idle);

@@ -151,6 +151,7 @@ u16 vn_nvm_prep(struct vn_req *req)
 	req->nr_bounce = 0;
 	req->len = 0;
 	req->data = NULL;
+	req->passes = false;
 
 	if (!op->prep)
 		return NVME_SC_INVALID_OPCODE | NVME_STATUS_DNR;
@@ -186,6 +187,9 @@ void vn_nvm_issue(struct vn_req *req)
 		vn_data_unmap(req, false);
 		vn_req_complete(req);
 	} else if (req->op->blocking || !vn_ns_is_prompt(req->ns)) {
+		vn_req_defer(req);
+	} else if (unlikely(vn_turns_crowded(req->ns->turns, req->sq->sqid)) &&
+		   !vn_turns_pass(req)) {
 		vn_req_defer(req);
 	} else {
 		req->op->issue(req);

@@ -40,12 +40,62 @@ struct vn_op {
 	bool	any_ns;
 };
 
+/**
+ * struct vn_runner - executes commands that wait
+ * @turns: whose
+ * @work: executes one, and is queued again if more wait
+ */
+struct vn_runner {
+	struct vn_turns		*turns;
+	struct work_struct	work;
+};
+
+/**
+ * struct vn_turns - commands that wait for their turn
+ * @wq: runs the runners; it is destroyed first, so that they need no reference to
+ *	the namespace or controller
+ *
+ * Read by workers without @lock, and so written atomically:
+ * @nr_crowding: number of queues in @refused
+ * @refused: submission queues with commands that would not have come here if the
+ *	disk were not busy
+ *
+ * @lock: the members below, and writing to those above; taken in any context
+ * @idle: runners that are not queued, as a bit mask
+ * @next: first submission queue to look at
+ * @now: what all queues that wait have had, at least, modulo 2^16
+ * @waiting: submission queues that have some
+ * @served: what a queue has had if it is more than that; see vn_turns_lead()
+ * @nr_refused: how many there are for @refused
+ * @queue: all that wait, oldest first
+ * @runner: the runners
+ */
+struct vn_turns {
+	struct workqueue_struct	*wq;
+	unsigned int		nr_crowding;
+	DECLARE_BITMAP(refused, VN_MAX_QUEUES + 1);
+
+	spinlock_t		lock ____cacheline_aligned_in_smp;
+	unsigned long		idle;
+	unsigned int		next;
+	u16			now;
+	DECLARE_BITMAP(waiting, VN_MAX_QUEUES + 1);
+	u16			served[VN_MAX_QUEUES + 1];
+	u16			nr_refused[VN_MAX_QUEUES + 1];
+	struct list_head	queue[VN_MAX_QUEUES + 1];
+	struct vn_runner	runner[VN_MAX_BLOCKING];
+};
+
+static_assert(VN_MAX_BLOCKING <= BITS_PER_LONG);
+static_assert(VN_MAX_INFLIGHT < BIT(16));
+
 /* nvm.c */
 u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read);
 u16 vn_no_ns(u32 nsid);
 
 /* defer.c */
 void vn_req_defer(struct vn_req *req);
+bool vn_turns_pass(struct vn_req *req);
 
 /* rw.c */
 u16 vn_rw_prep(struct vn_req *req);
@@ -66,6 +116,21 @@ bool vn_compare_step(struct vn_req *req);
 u16 vn_copy_prep(struct vn_req *req);
 bool vn_copy_step(struct vn_req *req);
 void vn_copy_end(struct vn_req *req);
+
+/**
+ * vn_turns_crowded - does the disk keep commands of other queues waiting?
+ * @turns: a namespace's
+ * @sqid: a queue
+ *
+ * What changes meanwhile may be missed: then vn_turns_pass() is not asked, or for
+ * nothing.
+ */
+static inline bool vn_turns_crowded(const struct vn_turns *turns, u16 sqid)
+{
+	unsigned int nr = READ_ONCE(turns->nr_crowding);
+
+	return nr && (nr > 1 || !test_bit(sqid, turns->refused));
+}
 
 static inline u16 vn_errno_status(struct vn_ns *ns, int err, bool read)
 {

@@ -113,6 +113,11 @@
 /* Commands of one namespace that may block at the same time */
 #define VN_MAX_BLOCKING		16
 /*
+ * Most commands of a queue that go to a busy disk past those of another. With fewer
+ * than a batch, two that send as much would be in each other's way without need.
+ */
+#define VN_MAX_LEAD		VN_SQ_BATCH
+/*
  * Namespaces that were replaced or removed while commands are in flight on them,
  * of one controller: a guest could have one for each command that hangs. With as
  * many, none is added.
@@ -469,6 +474,7 @@ struct vn_ns {
  * @range: the range that @pos is in
  * @node: in worker->polled if it is polled for, or in a list of vn_turns
  * @polled: it is
+ * @passes: it has gone past commands of other queues: counted in vn_turns.served
  * @work: unpinning in process context
  */
 struct vn_req {
@@ -492,6 +498,7 @@ struct vn_req {
 	unsigned int		range;
 	struct list_head	node;
 	bool			polled;
+	bool			passes;
 	struct work_struct	work;
 };
 

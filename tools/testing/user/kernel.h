@@ -11,6 +11,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -127,6 +128,10 @@ static inline void __clear_bit(unsigned int nr, unsigned long *map)
 	map[nr / BITS_PER_LONG] &= ~BIT(nr % BITS_PER_LONG);
 }
 
+/* One thread is all there is. */
+#define set_bit(nr, map)	__set_bit(nr, map)
+#define clear_bit(nr, map)	__clear_bit(nr, map)
+
 static inline bool test_bit(unsigned int nr, const unsigned long *map)
 {
 	return map[nr / BITS_PER_LONG] & BIT(nr % BITS_PER_LONG);
@@ -141,6 +146,16 @@ static inline unsigned long find_next_bit(const unsigned long *map,
 }
 
 #define find_first_bit(map, size)	find_next_bit(map, size, 0)
+#define bitmap_empty(map, size)		(find_first_bit(map, size) == (size))
+
+#define for_each_set_bit(nr, map, size)					\
+	for ((nr) = find_first_bit(map, size); (nr) < (size);		\
+	     (nr) = find_next_bit(map, size, (nr) + 1))
+
+#define for_each_set_bit_wrap(nr, map, size, start)			\
+	for (unsigned int _n = 0;					\
+	     _n < (size) && ((nr) = ((start) + _n) % (size), true); _n++) \
+		if (test_bit(nr, map))
 
 /*
  * Errors
