@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "cg.h"
 #include "test.h"
@@ -252,6 +253,125 @@ TEST_F(cgroup, pids_max)
 	OK(vng_cq_create(g, &self->box.cq, 1, 512, VNG_IEN | VNG_KICK));
 	OK(vng_sq_create(g, &self->box.sq, 1, &self->box.cq, 512, VNG_KICK));
 	STATUS(0, box_io(&self->box, self->buf, VNG_CMD_READ, 1, 0, LBAS, 0));
+}
+
+/*
+ * Memory
+ */
+
+FIXTURE(memory) {
+	char dir[64];
+	struct disk disk;
+};
+
+FIXTURE_VARIANT(memory) {
+	uint32_t sq_entries;	/* of which requests take most ... */
+	uint32_t cq_entries;	/* ... or rings */
+};
+
+FIXTURE_VARIANT_ADD(memory, kernel) { .sq_entries = 1025, .cq_entries = 2 };
+FIXTURE_VARIANT_ADD(memory, rings) { .sq_entries = 2, .cq_entries = 65536 };
+
+FIXTURE_SETUP(memory)
+{
+	struct vng g;
+	int ret;
+
+	self->disk.fd = -1;
+	self->disk.check = -1;
+	ret = vng_open(&g);
+	if (ret == -ENOENT)
+		SKIP(return, "%s", vng_msg(&g));
+	vng_close(&g);
+	ret = cg_make(self->dir, sizeof(self->dir), "+memory");
+	if (ret == -ENOENT)
+		SKIP(return, "no memory controller of cgroup v2");
+	ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->dir, strerror(-ret));
+	ret = disk_create(&self->disk, 16, 9, NULL);
+	if (ret == -ENODEV)
+		SKIP(return, "no null_blk");
+	ASSERT_EQ(0, ret);
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	disk_destroy(&self->disk);
+	cg_remove(self->dir);
+}
+
+/* For whoever looks through the kernel's log */
+static void kernel_log(const char *line)
+{
+	cg_set("/dev", "kmsg", line);
+}
+
+/* Takes memory until there is none; the status to exit with if it outlives that */
+static int take_memory(const char *dir, int disk, uint32_t sq_entries,
+		       uint32_t cq_entries)
+{
+	static struct vng_cq cq[128];
+	static struct vng_sq sq[128];
+	struct vng g;
+	unsigned int i;
+
+	if (cg_enter(dir) || cg_set(dir, "memory.max", "16M") || vng_open(&g) ||
+	    vng_set_owner(&g) ||
+	    vng_mem_add(&g, VNG_MEM_ANON, BOX_GPA, 512 << 20) < 0 ||
+	    vng_mem_publish(&g) || vng_set_ns(&g, 1, disk, 9, 0, 0))
+		return 1;
+	for (i = 0; i < 127; i++)
+		if (vng_cq_create(&g, &cq[i], i + 1, cq_entries, 0) ||
+		    vng_sq_create(&g, &sq[i], i + 1, &cq[i], sq_entries, 0))
+			return 2;
+	return 3;
+}
+
+/*
+ * Whether no controller is left, and all that a cgroup was charged for is free, but for
+ * what the kernel caches
+ */
+static bool is_free(const char *dir)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+
+	while (module_refcount() ||
+	       cg_get(dir, "memory.current", "", "") > 2 << 20) {
+		if (vng_now_ms() > end)
+			return false;
+		sleep_ms(10);
+	}
+	return true;
+}
+
+/*
+ * An owner that may not have more memory, and has none to give back, is killed as any
+ * process. Nothing of it is left, and the next one works.
+ */
+TEST_F(memory, at_limit)
+{
+	struct vng *g;
+	struct box b;
+	int status;
+	pid_t pid;
+
+	cg_set(self->dir, "memory.swap.max", "0");
+	kernel_log("vng: a cgroup is full\n");
+	pid = fork();
+	if (!pid)
+		_exit(take_memory(self->dir, self->disk.fd,
+				  variant->sq_entries, variant->cq_entries));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	kernel_log("vng: no longer full\n");
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		TH_LOG("status %#x", status);
+	EXPECT_LE(1, cg_get(self->dir, "memory.events", "oom_kill ", "oom_kill"));
+	EXPECT_TRUE(is_free(self->dir))
+		TH_LOG("%ld", cg_get(self->dir, "memory.current", "", ""));
+
+	BOX_SETUP(&b, .entries = 1024);
+	g = &b.g;
+	STATUS(0, box_io(&b, vng_alloc(g, 4096, 4096), VNG_CMD_READ, 1, 0, 8, 0));
+	box_stop(&b);
 }
 
 TEST_HARNESS_MAIN
