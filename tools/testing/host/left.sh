@@ -27,6 +27,7 @@ os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)' "$1"
 # eventually SECONDS COMMAND...: the last references go with the last I/O
 eventually()
 {
+	# shellcheck disable=SC2154 # of guest.sh
 	local end=$((SECONDS + $1 * guest_slow))
 
 	shift

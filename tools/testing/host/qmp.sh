@@ -19,6 +19,7 @@ qmp_begin()
 qmp()
 {
 	local id=${EPOCHREALTIME/./} line part=
+	# shellcheck disable=SC2154 # of guest.sh
 	local end=$((id + $1 * guest_slow * 1000000))
 
 	# Always both: QEMU may have been started anew.
