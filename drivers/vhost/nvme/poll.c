@@ -89,11 +89,13 @@ void vn_poll_del(struct vn_req *req)
 /*
  * The one that was looked for the longest time ago. Where to look is copied, since
  * others may complete the request meanwhile. The disk's hardware queue, which the
- * cookie names, remains: what is in flight holds the usage counter, so that another
- * reference is to be had.
+ * cookie names, remains: a request holds the usage counter, so that another reference
+ * is to be had. A bio that the host's limits (io.max) still keep back has neither, and
+ * is not to be found anywhere: without bdev, nobody looks.
  */
 static struct vn_ns *vn_poll_next(struct vn_worker *worker, struct bio *bio)
 {
+	struct request_queue *q;
 	struct vn_ns *ns = NULL;
 	struct vn_req *req;
 
@@ -103,9 +105,10 @@ static struct vn_ns *vn_poll_next(struct vn_worker *worker, struct bio *bio)
 		list_move_tail(&req->node, &worker->polled);
 		ns = req->ns;
 		refcount_inc(&ns->ref);
-		bio->bi_bdev = ns->bdev;
 		bio->bi_cookie = READ_ONCE(req->bio.bi_cookie);
-		percpu_ref_get(&bdev_get_queue(ns->bdev)->q_usage_counter);
+		q = bdev_get_queue(ns->bdev);
+		bio->bi_bdev = percpu_ref_tryget(&q->q_usage_counter) ?
+			       ns->bdev : NULL;
 	}
 	spin_unlock_irq(&worker->polled_lock);
 	return ns;
@@ -135,7 +138,8 @@ bool vn_poll_disks(struct vn_worker *worker)
 			bdev = bio.bi_bdev;
 			cookie = bio.bi_cookie;
 		}
-		percpu_ref_put(&bdev_get_queue(ns->bdev)->q_usage_counter);
+		if (bio.bi_bdev)
+			percpu_ref_put(&bdev_get_queue(bio.bi_bdev)->q_usage_counter);
 		vn_ns_put(ns);
 	}
 	return !list_empty_careful(&worker->polled);
