@@ -131,33 +131,38 @@ static void vn_cgroup_enter(struct vn_worker *worker)
 static void vn_cgroup_enter(struct vn_worker *worker) {}
 #endif
 
-/* True if it is not over. */
-static bool vn_req_step(struct vn_req *req)
+static void vn_req_end(struct vn_req *req)
 {
-	/* Who deletes a queue, or resets, does not wait for all of a command. */
-	if (READ_ONCE(req->sq->deleting))
-		req->status = NVME_SC_ABORT_QUEUE;
-	else if (req->op->step(req))
-		return true;
-
 	if (req->op->end)
 		req->op->end(req);
 	else
 		kfree(req->data);
 	vn_data_unmap(req, vn_req_is_read(req));
 	vn_req_complete(req);
-	return false;
 }
 
+/* True if it is not over. */
 static bool vn_req_run(struct vn_req *req)
 {
 	bool more = false;
 
+	/*
+	 * Who deletes a queue, or resets, waits neither for all of a command nor for
+	 * those that have not begun.
+	 */
+	if (READ_ONCE(req->sq->deleting)) {
+		req->status = NVME_SC_ABORT_QUEUE;
+		vn_req_end(req);
+		return false;
+	}
+
 	vn_cgroup_enter(req->sq->cq->worker);
-	if (req->op->step)
-		more = vn_req_step(req);
-	else
+	if (!req->op->step)
 		req->op->issue(req);
+	else if (req->op->step(req))
+		more = true;
+	else
+		vn_req_end(req);
 	kthread_associate_blkcg(NULL);
 	return more;
 }

@@ -24,7 +24,8 @@
  *	is left to do. Runs in a workqueue, where others have their turn
  *	between two steps, and the end of the SQ ends the command. An error goes
  *	to req->status.
- * @end: after the last @step: free what @prep left in req->data. NULL: kfree().
+ * @end: after the last @step, or if the command is not executed because its queue is
+ *	deleted: free what @prep left in req->data. NULL: kfree().
  * @blocking: @issue may block, so it runs in a workqueue
  * @other_disks: and not only for the disk of its namespace, so that it waits for its
  *	turn in ctrl->turns

@@ -226,6 +226,16 @@ struct vn_flush_all {
 	struct vn_ns	*ns[] __counted_by(nr);
 };
 
+static void vn_flush_all_end(struct vn_req *req)
+{
+	struct vn_flush_all *all = req->data;
+	unsigned int i;
+
+	for (i = 0; i < all->nr; i++)
+		vn_ns_put(all->ns[i]);
+	kfree(all);
+}
+
 static void vn_flush_all_issue(struct vn_req *req)
 {
 	struct vn_flush_all *all = req->data;
@@ -238,14 +248,14 @@ static void vn_flush_all_issue(struct vn_req *req)
 		status = vn_errno_status(all->ns[i], err, false);
 		if (!req->status)
 			req->status = status;
-		vn_ns_put(all->ns[i]);
 	}
-	kfree(all);
+	vn_flush_all_end(req);
 	vn_req_complete(req);
 }
 
 static const struct vn_op vn_flush_all_op = {
 	.issue		= vn_flush_all_issue,
+	.end		= vn_flush_all_end,
 	.blocking	= true,
 };
 

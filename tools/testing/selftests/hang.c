@@ -252,6 +252,24 @@ TEST_F(hang, limit)
 }
 
 /*
+ * The queue of the Read goes, and nothing is heard of it. A host that has had no time
+ * to ask the disk yet does so no more: 0 with the event, and a Read that was aborted.
+ */
+static int silent(struct box *b, struct vhost_nvme_event *ev)
+{
+	struct vng_cqe cqe;
+	int ret = vng_event(&b->g, ev, WHILE_MS);
+
+	if (ret)
+		return ret;
+	if (vng_cq_peek(&b->cq, &cqe) != 1 ||
+	    vng_status(&cqe) != VNG_SC_ABORT_QUEUE)
+		return vng_fail(&b->g, -EBADMSG, "event %u of a Read in flight",
+				ev->type);
+	return 0;
+}
+
+/*
  * A reset is not complete before the disk has answered, and then the memory is the
  * guest's alone.
  */
@@ -261,14 +279,20 @@ TEST_F(hang, reset)
 	struct vhost_nvme_stats s;
 	struct vhost_nvme_event ev;
 	char *p = vng_ptr(g, self->buf, LEN), seen[LEN];
+	int ret;
 
 	HANG();
+	sleep_ms(WHILE_MS);
 	OK(vng_reset(g));
-	FAILS(ETIMEDOUT, vng_event(g, &ev, WHILE_MS));
+	ret = silent(&self->box, &ev);
 	EXPECT_EQ(-1, mem_check(p, UNTOUCHED, LEN));
 
 	ASSERT_EQ(0, dm_resume(&self->dm));
-	OK(vng_event_wait(g, VHOST_NVME_EVENT_RESET_DONE, 0));
+	if (ret) {
+		ASSERT_EQ(-ETIMEDOUT, ret) TH_LOG("%s", vng_msg(g));
+		OK(vng_event(g, &ev, g->timeout_ms));
+	}
+	EXPECT_EQ(VHOST_NVME_EVENT_RESET_DONE, ev.type);
 	memcpy(seen, p, LEN);
 	OK(vng_stats(g, VHOST_NVME_STATS_WORKER, 0, &s));
 	EXPECT_EQ(variant->pin ? g->region[0].size / 4096 : 0, s.pinned_pages);
@@ -284,12 +308,19 @@ TEST_F(hang, delete_sq)
 	struct vng *g = &self->box.g;
 	struct vhost_nvme_event ev;
 	struct vng_cqe cqe;
+	int ret;
 
 	HANG();
+	sleep_ms(WHILE_MS);
 	OK(vng_sq_delete(&self->box.sq));
-	FAILS(ETIMEDOUT, vng_event(g, &ev, WHILE_MS));
-	EXPECT_EQ(0, vng_cq_peek(&self->box.cq, &cqe));
+	ret = silent(&self->box, &ev);
 	EXPECT_EQ(-1, mem_check(vng_ptr(g, self->buf, LEN), UNTOUCHED, LEN));
+	if (!ret) {
+		EXPECT_EQ(VHOST_NVME_EVENT_SQ_DELETED, ev.type);
+		return;
+	}
+	ASSERT_EQ(-ETIMEDOUT, ret) TH_LOG("%s", vng_msg(g));
+	EXPECT_EQ(0, vng_cq_peek(&self->box.cq, &cqe));
 
 	ASSERT_EQ(0, dm_resume(&self->dm));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));

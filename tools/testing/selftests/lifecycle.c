@@ -438,4 +438,79 @@ TEST_F(life, other_queues)
 	OK(load_finish(&self->load[1]));
 }
 
+/* A disk with room for one request, which takes long: commands wait for their turn. */
+FIXTURE(turns) {
+	struct box box;
+};
+
+FIXTURE_VARIANT(turns) {
+	bool reset;
+};
+
+FIXTURE_VARIANT_ADD(turns, sq) { };
+FIXTURE_VARIANT_ADD(turns, reset) { .reset = true };
+
+FIXTURE_SETUP(turns)
+{
+	BOX_SETUP(&self->box, .attrs =
+		  "irqmode=2 completion_nsec=200000000 submit_queues=1 hw_queue_depth=1 cache_size=1");
+}
+
+FIXTURE_TEARDOWN(turns)
+{
+	box_stop(&self->box);
+}
+
+/*
+ * Those that have begun end, 16 of each kind at a time, and the others are not
+ * executed. The Reads alone would take the disk 6 s.
+ */
+TEST_F(turns, not_begun)
+{
+	const unsigned int nr = 60;
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint64_t buf = vng_alloc(g, 4096, 4096);
+	uint64_t end = vng_now_ms() + g->timeout_ms;
+	unsigned int i, aborted = 0;
+	struct vhost_nvme_stats s;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+
+	ASSERT_NE(0, buf);
+	for (i = 0; i < nr; i++) {
+		if (i & 1) {
+			vng_cmd_flush(&sqe, UINT32_MAX);
+		} else {
+			/* Not one behind the other: they would be one request. */
+			vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 16 * i, 8);
+			OK(vng_prp_contig(g, &sqe, buf, 4096));
+		}
+		sqe.cid = htole16(i);
+		OK(vng_sq_push(&b->sq, &sqe));
+	}
+	OK(vng_sq_ring(&b->sq));
+	do {
+		OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &s));
+		ASSERT_GT(end, vng_now_ms());
+	} while (s.commands < nr);
+
+	if (variant->reset) {
+		OK(vng_reset(g));
+		OK(vng_event_wait(g, VHOST_NVME_EVENT_RESET_DONE, 0));
+	} else {
+		OK(vng_sq_delete(&b->sq));
+		OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
+	}
+	for (i = 0; vng_cq_peek(&b->cq, &cqe) == 1; i++) {
+		if (vng_status(&cqe) == VNG_SC_ABORT_QUEUE)
+			aborted++;
+		else
+			EXPECT_EQ(0, vng_status(&cqe));
+	}
+	EXPECT_EQ(nr, i);
+	EXPECT_LT(0, aborted);
+	TH_LOG("%u of %u not executed", aborted, nr);
+}
+
 TEST_HARNESS_MAIN
