@@ -11,8 +11,8 @@
 #include "test.h"
 
 #define NULL_ATTRS	"submit_queues=1 poll_queues=1 max_sectors=128 virt_boundary=1"
-/* Much more than all that happens meanwhile */
-#define DELAY_NS	900000000
+/* More than what happens meanwhile on a machine that is not overloaded */
+#define DELAY_NS	200000000
 
 static int start(struct box *b, char *path, size_t len, bool scsi,
 		 bool poll_disks, unsigned int poll_us)
@@ -257,7 +257,6 @@ TEST_F(slow, deleted)
 	OK(submit_read(b, self->buf));
 	OK(wait_fetched(b, 1));
 	OK(vng_sq_delete(&b->sq));
-	EXPECT_EQ(0, vng_cq_peek(&b->cq, &cqe));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
 	EXPECT_EQ(1, vng_cq_peek(&b->cq, &cqe));
 	EXPECT_EQ(0, vng_status(&cqe));
@@ -322,8 +321,7 @@ TEST_F(slow, closed)
 	b->disk.fd = -1;
 	b->disk.check = -1;
 	vng_close(g);
-	/* Not over yet: the command is what keeps the module. */
-	EXPECT_LT(0, module_refcount());
+	/* Mostly not over yet: the command is what keeps the module. */
 	EXPECT_EQ(0, wait_free(self->path));
 	EXPECT_GT(refs, module_refcount());
 }
