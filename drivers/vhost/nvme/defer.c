@@ -78,17 +78,12 @@ static struct vn_req *vn_turns_take(struct vn_turns *turns)
 	return req;
 }
 
-/**
- * vn_turns_pass - may a new command go past those that wait?
- * @req: it would not block
- *
- * As long as its queue does not get too far ahead of those that have commands waiting.
- * The thread that brings new ones runs already, others have yet to be woken: where CPUs
- * are scarce, it could take all that the disk has become free for.
- *
- * Context: the worker.
+/*
+ * May a new command go past those of other queues? As long as its own does not get too
+ * far ahead of those. The thread that brings new ones runs already, others have yet to
+ * be woken: where CPUs are scarce, it could take all that the disk has become free for.
  */
-bool vn_turns_pass(struct vn_req *req)
+static bool vn_turns_pass(struct vn_req *req)
 {
 	struct vn_turns *turns = req->ns->turns;
 	unsigned int sqid, least = UINT_MAX, lead;
@@ -272,4 +267,23 @@ void vn_req_defer(struct vn_req *req)
 		queue_work(turns->wq, &turns->runner[i].work);
 	}
 	spin_unlock_irqrestore(&turns->lock, flags);
+}
+
+/**
+ * vn_req_crowded - execute a new command of a disk that keeps others waiting
+ * @req: a command that vn_nvm_prep() has found good, which does not block
+ *
+ * At once, if none of another queue waits or they are to let it pass.
+ *
+ * Context: the worker. @req may be gone on return.
+ */
+void vn_req_crowded(struct vn_req *req)
+{
+	const struct vn_turns *turns = req->ns->turns;
+
+	if ((READ_ONCE(turns->nr_crowding) == 1 &&
+	     test_bit(req->sq->sqid, turns->refused)) || vn_turns_pass(req))
+		req->op->issue(req);
+	else
+		vn_req_defer(req);
 }

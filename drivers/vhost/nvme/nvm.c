@@ -147,11 +147,11 @@ u16 vn_nvm_prep(struct vn_req *req)
 	req->op = op;
 	req->bv = NULL;
 	req->nr_bv = 0;
+	req->passes = false;
 	req->bounce = NULL;
 	req->nr_bounce = 0;
 	req->len = 0;
 	req->data = NULL;
-	req->passes = false;
 
 	if (!op->prep)
 		return NVME_SC_INVALID_OPCODE | NVME_STATUS_DNR;
@@ -188,9 +188,8 @@ void vn_nvm_issue(struct vn_req *req)
 		vn_req_complete(req);
 	} else if (req->op->blocking || !vn_ns_is_prompt(req->ns)) {
 		vn_req_defer(req);
-	} else if (unlikely(vn_turns_crowded(req->ns->turns, req->sq->sqid)) &&
-		   !vn_turns_pass(req)) {
-		vn_req_defer(req);
+	} else if (unlikely(vn_turns_crowded(req->ns->turns))) {
+		vn_req_crowded(req);
 	} else {
 		req->op->issue(req);
 	}

@@ -96,7 +96,7 @@ u16 vn_no_ns(u32 nsid);
 
 /* defer.c */
 void vn_req_defer(struct vn_req *req);
-bool vn_turns_pass(struct vn_req *req);
+void vn_req_crowded(struct vn_req *req);
 
 /* rw.c */
 u16 vn_rw_prep(struct vn_req *req);
@@ -119,18 +119,15 @@ bool vn_copy_step(struct vn_req *req);
 void vn_copy_end(struct vn_req *req);
 
 /**
- * vn_turns_crowded - does the disk keep commands of other queues waiting?
+ * vn_turns_crowded - do commands wait that the disk was too busy for?
  * @turns: a namespace's
- * @sqid: a queue
  *
- * What changes meanwhile may be missed: then vn_turns_pass() is not asked, or for
+ * What changes meanwhile may be missed: then vn_req_crowded() is not called, or for
  * nothing.
  */
-static inline bool vn_turns_crowded(const struct vn_turns *turns, u16 sqid)
+static inline bool vn_turns_crowded(const struct vn_turns *turns)
 {
-	unsigned int nr = READ_ONCE(turns->nr_crowding);
-
-	return nr && (nr > 1 || !test_bit(sqid, turns->refused));
+	return READ_ONCE(turns->nr_crowding);
 }
 
 static inline u16 vn_errno_status(struct vn_ns *ns, int err, bool read)

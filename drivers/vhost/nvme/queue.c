@@ -104,7 +104,7 @@ static void vn_cq_post(struct vn_cq *cq, const struct vn_req *req, bool own)
 	new.cqe.status = cpu_to_le16(req->status << 1 | cq->phase);
 	slot = cq->map.vaddr + cq->tail * sizeof(new.cqe);
 	/* Before the guest can see the entry: see vn_cq_update_head() */
-	vn_add(&cq->posted, 1);
+	WRITE_ONCE(cq->posted, cq->posted + 1);
 	WRITE_ONCE(slot[0], new.dw[0]);
 	WRITE_ONCE(slot[1], new.dw[1]);
 	WRITE_ONCE(slot[2], new.dw[2]);

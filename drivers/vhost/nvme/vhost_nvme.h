@@ -465,6 +465,8 @@ struct vn_ns {
  *	they are pinned for @bv alone
  * @bv: pinned guest memory; without a page where an SGL has a bit bucket
  * @nr_bv: number of entries of @bv
+ * @passes: it has gone past commands of other queues: counted in vn_turns.served.
+ *	As wide as @nr_bv: one store clears both.
  * @inline_bv: @bv of small commands
  * @bounce: memory that the disk's alignment allows, or NULL
  * @nr_bounce: number of entries of @bounce
@@ -474,7 +476,6 @@ struct vn_ns {
  * @range: the range that @pos is in
  * @node: in worker->polled if it is polled for, or in a list of vn_turns
  * @polled: it is
- * @passes: it has gone past commands of other queues: counted in vn_turns.served
  * @work: unpinning in process context
  */
 struct vn_req {
@@ -489,6 +490,7 @@ struct vn_req {
 	struct vn_mem		*mem;
 	struct bio_vec		*bv;
 	unsigned int		nr_bv;
+	u32			passes;
 	struct bio_vec		inline_bv[VN_INLINE_BVECS];
 	struct bio_vec		*bounce;
 	unsigned int		nr_bounce;
@@ -498,7 +500,6 @@ struct vn_req {
 	unsigned int		range;
 	struct list_head	node;
 	bool			polled;
-	bool			passes;
 	struct work_struct	work;
 };
 
@@ -901,7 +902,11 @@ static inline bool vn_worker_is_current(const struct vn_worker *worker)
  */
 static inline void vn_add(u64 *counter, u64 n)
 {
-	WRITE_ONCE(*counter, *counter + n);
+	/*
+	 * Who reads it meanwhile has the value from before or after. WRITE_ONCE()
+	 * would make three instructions of one.
+	 */
+	data_race(*counter += n);
 }
 
 /**

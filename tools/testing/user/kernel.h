@@ -51,6 +51,7 @@ typedef int pid_t;
 #define static_assert(x, ...)	_Static_assert(x, "" __VA_ARGS__)
 #define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define data_race(x)		(x)
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 #define struct_size(p, member, n) \
