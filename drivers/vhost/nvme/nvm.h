@@ -88,7 +88,7 @@ struct vn_turns {
 };
 
 static_assert(VN_MAX_BLOCKING <= BITS_PER_LONG);
-static_assert(VN_MAX_INFLIGHT < BIT(16));
+static_assert(VN_MAX_INFLIGHT <= U16_MAX);
 
 /* nvm.c */
 u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read);
