@@ -382,6 +382,22 @@ TEST_F(steps, reset)
 	vng_cq_drop(&b->cq);
 }
 
+/* Wait until the worker has taken a command from the SQ. */
+static int wait_for_fetch(struct box *b)
+{
+	struct vhost_nvme_stats s = { 0 };
+	unsigned int ms;
+	int ret = 0;
+
+	for (ms = 0; !ret && !s.commands; ms += 10) {
+		if (ms >= b->g.timeout_ms)
+			return -ETIMEDOUT;
+		sleep_ms(10);
+		ret = vng_stats(&b->g, VHOST_NVME_STATS_SQ, 1, &s);
+	}
+	return ret;
+}
+
 /* The namespace goes: its commands finish, or end with their queue. */
 TEST_F(steps, remove_ns)
 {
@@ -391,7 +407,7 @@ TEST_F(steps, remove_ns)
 	struct vng_cqe cqe;
 
 	OK(verify_all(b, 1));
-	sleep_ms(50);
+	OK(wait_for_fetch(b));
 	OK(vng_set_ns(g, 1, -1, 0, 0, 0));
 	FAILS(ETIMEDOUT, vng_event(g, &ev, 20));
 	OK(vng_sq_delete(&b->sq));
