@@ -111,29 +111,14 @@ static int fuzz_fill(struct fuzz *f)
 	return 0;
 }
 
-/*
- * Namespaces that share disks, with other LBA sizes and ends before the disk's: what
- * is behind is nobody's.
- */
 static int fuzz_namespaces(struct fuzz *f)
 {
-	const uint64_t blocks = FUZZ_DISK_SIZE >> 9;
-	const struct fuzz_ns ns[FUZZ_NS] = {
-		{ .disk = 0, .shift = 9, .nlb = blocks - 101, .mcl = 1800,
-		  .mssrl = 1500, .msrc = 255 },
-		{ .disk = 1, .shift = 9, .nlb = blocks - 33, .mcl = 900,
-		  .mssrl = 40, .msrc = 99 },
-		{ .disk = 1, .shift = 12, .nlb = blocks / 8, .mssrl = 30,
-		  .flags = VHOST_NVME_NS_RDONLY },
-		{ .disk = 0, .shift = 12, .nlb = blocks / 8 - 17, .mcl = 50,
-		  .mssrl = 20, .msrc = 9, .flags = VHOST_NVME_NS_NODEALLOC },
-		{ .disk = 0, .shift = 9, .nlb = blocks - 333, .mssrl = 1500 },
-	};
+	const struct fuzz_ns *ns = f->ns;
 	struct vhost_nvme_ns arg;
 	unsigned int i;
 	int ret = 0;
 
-	memcpy(f->ns, ns, sizeof(ns));
+	model_namespaces(f, FUZZ_DISK_SIZE);
 	for (i = 0; i < FUZZ_NS && !ret; i++) {
 		arg = (struct vhost_nvme_ns) {
 			.nsid = i + 1,

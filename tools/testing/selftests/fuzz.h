@@ -200,6 +200,12 @@ struct fuzz_outcome {
 /* -- fuzz_model.c -- */
 
 /*
+ * Sets @f->ns: namespaces that share disks of @disk_size bytes, with other LBA sizes
+ * and ends before the disk's: what is behind is nobody's.
+ */
+void model_namespaces(struct fuzz *f, uint64_t disk_size);
+
+/*
  * Memory of the model at @gpa; @run is set to the bytes from there to the region's
  * end. NULL if there is none.
  */

@@ -295,6 +295,24 @@ void model_walk(struct fuzz *f, const struct fuzz_window *w,
 		model_walk_prps(f, w, sqe, len, o);
 }
 
+void model_namespaces(struct fuzz *f, uint64_t disk_size)
+{
+	const uint64_t blocks = disk_size >> 9;
+	const struct fuzz_ns ns[FUZZ_NS] = {
+		{ .disk = 0, .shift = 9, .nlb = blocks - 101, .mcl = 1800,
+		  .mssrl = 1500, .msrc = 255 },
+		{ .disk = 1, .shift = 9, .nlb = blocks - 33, .mcl = 900,
+		  .mssrl = 40, .msrc = 99 },
+		{ .disk = 1, .shift = 12, .nlb = blocks / 8, .mssrl = 30,
+		  .flags = VHOST_NVME_NS_RDONLY },
+		{ .disk = 0, .shift = 12, .nlb = blocks / 8 - 17, .mcl = 50,
+		  .mssrl = 20, .msrc = 9, .flags = VHOST_NVME_NS_NODEALLOC },
+		{ .disk = 0, .shift = 9, .nlb = blocks - 333, .mssrl = 1500 },
+	};
+
+	memcpy(f->ns, ns, sizeof(ns));
+}
+
 const struct fuzz_ns *model_ns(const struct fuzz *f, uint32_t nsid)
 {
 	return nsid && nsid <= FUZZ_NS ? &f->ns[nsid - 1] : NULL;

@@ -152,21 +152,10 @@ static void open_disks(const struct geometry *g)
 /* Those of the selftests' fuzzer, on disks of any size */
 static void open_namespaces(const struct geometry *g)
 {
-	const uint64_t blocks = g->disk >> 9;
-	const struct fuzz_ns ns[FUZZ_NS] = {
-		{ .disk = 0, .shift = 9, .nlb = blocks - 101, .mcl = 1800,
-		  .mssrl = 1500, .msrc = 255 },
-		{ .disk = 1, .shift = 9, .nlb = blocks - 33, .mcl = 900,
-		  .mssrl = 40, .msrc = 99 },
-		{ .disk = 1, .shift = 12, .nlb = blocks / 8, .mssrl = 30,
-		  .flags = VHOST_NVME_NS_RDONLY },
-		{ .disk = 0, .shift = 12, .nlb = blocks / 8 - 17, .mcl = 50,
-		  .mssrl = 20, .msrc = 9, .flags = VHOST_NVME_NS_NODEALLOC },
-		{ .disk = 0, .shift = 9, .nlb = blocks - 333, .mssrl = 1500 },
-	};
+	const struct fuzz_ns *ns = f.ns;
 	unsigned int i;
 
-	memcpy(f.ns, ns, sizeof(ns));
+	model_namespaces(&f, g->disk);
 	for (i = 0; i < FUZZ_NS; i++) {
 		config.ns[i].disk = ns[i].disk;
 		config.ns[i].shift = ns[i].shift;
