@@ -314,7 +314,7 @@ struct vn_ctrl *vn_ctrl_create(void)
 	ctrl = kvzalloc(sizeof(*ctrl), GFP_KERNEL_ACCOUNT);
 	if (!ctrl)
 		return NULL;
-	ctrl->turns = vn_turns_create("vhost-nvme-all");
+	ctrl->turns = vn_turns_create("vhost-nvme-all", NULL);
 	if (!ctrl->turns) {
 		kvfree(ctrl);
 		return NULL;

@@ -9,9 +9,12 @@
  * would serve queues by how much they send: one with a thousand commands waiting
  * would leave another one a thousandth.
  *
- * New commands of a queue need not wait for those of the others that the disk was too
- * busy for, but count as its turns: start-time fair queueing, in which a queue may be
- * ahead by VN_MAX_LEAD.
+ * New commands need not wait for those of others that the disk was too busy for, but
+ * count as turns: start-time fair queueing, in which one may be ahead by VN_MAX_LEAD.
+ * The others are the queues of the same namespace, and the other namespaces on the
+ * same disk, those of other controllers included: a VM gets no more of it by having
+ * more queues. Between namespaces, only new commands are held back. What they execute
+ * here is not: one whose cgroup makes it wait would have the others wait as well.
  */
 
 #include <linux/cgroup.h>
@@ -20,17 +23,136 @@
 
 #include "nvm.h"
 
+/* More than any lead by more than one may have: nobody waits. */
+#define VN_NO_LEAD	(U32_MAX - VN_MAX_LEAD)
+
+static LIST_HEAD(vn_disks);
+static DEFINE_MUTEX(vn_disks_lock);	/* vn_disks */
+
 /*
- * How far a queue is ahead of the others, in commands. One that has had nothing to do
- * with them for long starts where they are.
+ * How far one is ahead of the others, in turns. One that has had nothing to do with
+ * them for long starts where they are.
  */
-static unsigned int vn_turns_lead(const struct vn_turns *turns,
-				  unsigned int sqid)
+static u32 vn_lead(u32 served, u32 now)
 {
-	u16 lead = turns->served[sqid] - turns->now;
+	u32 lead = served - now;
 
 	return lead <= VN_MAX_LEAD ? lead : 0;
 }
+
+/* One of those who compete has its turn. @least: the lead of the first that waits */
+static void vn_have_turn(u32 *served, u32 *now, u32 least)
+{
+	u32 lead = vn_lead(*served, *now), common = min(lead, least);
+
+	*now += common;
+	*served = *now + min(lead - common + 1, VN_MAX_LEAD);
+}
+
+static u32 vn_turn_undone(u32 served, u32 now)
+{
+	return vn_lead(served, now) ? served - 1 : served;
+}
+
+/*
+ * Namespaces on a disk
+ */
+
+/* The disk's other namespaces are all that remain in @waiting ... */
+static void vn_share_out(struct vn_turns *turns)
+{
+	lockdep_assert_held(&turns->disk->lock);
+	if (turns->nr_crowding)
+		turns->disk->waiting[turns->shared % VN_LEADS]--;
+}
+
+/* ... until its place there is what it has had now. */
+static void vn_share_in(struct vn_turns *turns)
+{
+	struct vn_disk *disk = turns->disk;
+
+	lockdep_assert_held(&disk->lock);
+	if (!turns->nr_crowding)
+		return;
+	turns->shared = disk->now + vn_lead(turns->shared, disk->now);
+	disk->waiting[turns->shared % VN_LEADS]++;
+}
+
+static u32 vn_share_least(const struct vn_disk *disk)
+{
+	u32 lead;
+
+	lockdep_assert_held(&disk->lock);
+	for (lead = 0; lead <= VN_MAX_LEAD; lead++)
+		if (disk->waiting[(disk->now + lead) % VN_LEADS])
+			return lead;
+	return VN_NO_LEAD;
+}
+
+static void vn_share_turn(struct vn_turns *turns)
+{
+	struct vn_disk *disk = turns->disk;
+	u32 least;
+
+	spin_lock(&disk->lock);
+	least = vn_share_least(disk);
+	vn_share_out(turns);
+	vn_have_turn(&turns->shared, &disk->now, least);
+	vn_share_in(turns);
+	spin_unlock(&disk->lock);
+}
+
+/* A queue begins, or no longer has, commands that the disk was too busy for. */
+static void vn_share_crowd(struct vn_turns *turns, unsigned int sqid,
+			   bool crowds)
+{
+	struct vn_disk *disk = turns->disk;
+	int change = crowds ? 1 : -1;
+
+	lockdep_assert_held(&turns->lock);
+	spin_lock(&disk->lock);
+	vn_share_out(turns);
+	turns->nr_crowding += change;
+	WRITE_ONCE(disk->nr_crowding, disk->nr_crowding + change);
+	vn_share_in(turns);
+	spin_unlock(&disk->lock);
+	assign_bit(sqid, turns->refused, crowds);
+}
+
+static struct vn_disk *vn_disk_get(struct gendisk *gendisk)
+{
+	struct vn_disk *disk;
+
+	mutex_lock(&vn_disks_lock);
+	list_for_each_entry(disk, &vn_disks, node)
+		if (disk->disk == gendisk)
+			goto found;
+	disk = kzalloc(sizeof(*disk), GFP_KERNEL_ACCOUNT);
+	if (!disk)
+		goto out;
+	disk->disk = gendisk;
+	spin_lock_init(&disk->lock);
+	list_add_tail(&disk->node, &vn_disks);
+found:
+	disk->users++;
+out:
+	mutex_unlock(&vn_disks_lock);
+	return disk;
+}
+
+static void vn_disk_put(struct vn_disk *disk)
+{
+	mutex_lock(&vn_disks_lock);
+	if (!--disk->users) {
+		list_del(&disk->node);
+		kfree(disk);
+	}
+	mutex_unlock(&vn_disks_lock);
+}
+
+/*
+ * Queues of a namespace
+ */
 
 static void vn_turns_add(struct vn_turns *turns, struct vn_req *req)
 {
@@ -39,21 +161,20 @@ static void vn_turns_add(struct vn_turns *turns, struct vn_req *req)
 	lockdep_assert_held(&turns->lock);
 	list_add_tail(&req->node, &turns->queue[sqid]);
 	__set_bit(sqid, turns->waiting);
-	if (!req->op->blocking && !turns->nr_refused[sqid]++) {
-		set_bit(sqid, turns->refused);
-		WRITE_ONCE(turns->nr_crowding, turns->nr_crowding + 1);
-	}
+	if (!req->op->blocking && !turns->nr_refused[sqid]++)
+		vn_share_crowd(turns, sqid, true);
 }
 
 static struct vn_req *vn_turns_take(struct vn_turns *turns)
 {
-	unsigned int sqid, lead, next = 0, least = UINT_MAX;
+	u32 lead, least = VN_NO_LEAD;
+	unsigned int sqid, next = 0;
 	struct vn_req *req;
 
 	lockdep_assert_held(&turns->lock);
 	for_each_set_bit_wrap(sqid, turns->waiting, VN_MAX_QUEUES + 1,
 			      turns->next) {
-		lead = vn_turns_lead(turns, sqid);
+		lead = vn_lead(turns->served[sqid], turns->now);
 		if (lead < least) {
 			least = lead;
 			next = sqid;
@@ -61,46 +182,71 @@ static struct vn_req *vn_turns_take(struct vn_turns *turns)
 		if (!lead)
 			break;
 	}
-	if (least == UINT_MAX)
+	if (least == VN_NO_LEAD)
 		return NULL;
-	turns->now += least;
-	turns->served[next] = turns->now + 1;
+	vn_have_turn(&turns->served[next], &turns->now, least);
 	turns->next = next + 1;
+	if (turns->disk)
+		vn_share_turn(turns);
 
 	req = list_first_entry(&turns->queue[next], struct vn_req, node);
 	list_del(&req->node);
 	if (list_empty(&turns->queue[next]))
 		__clear_bit(next, turns->waiting);
-	if (!req->op->blocking && !--turns->nr_refused[next]) {
-		clear_bit(next, turns->refused);
-		WRITE_ONCE(turns->nr_crowding, turns->nr_crowding - 1);
-	}
+	if (!req->op->blocking && !--turns->nr_refused[next])
+		vn_share_crowd(turns, next, false);
 	return req;
 }
 
 /*
- * May a new command go past those of other queues? As long as its own does not get too
- * far ahead of those. The thread that brings new ones runs already, others have yet to
- * be woken: where CPUs are scarce, it could take all that the disk has become free for.
+ * May a new command go past those of others? As long as its own do not get too far
+ * ahead of those. The thread that brings new ones runs already, others have yet to be
+ * woken: where CPUs are scarce, it could take all that the disk has become free for.
  */
 static bool vn_turns_pass(struct vn_req *req)
 {
 	struct vn_turns *turns = req->ns->turns;
-	unsigned int sqid, least = UINT_MAX, lead;
+	u32 lead, least = VN_NO_LEAD, disk_least;
+	struct vn_disk *disk = turns->disk;
 	u16 own = req->sq->sqid;
+	unsigned int sqid;
 
 	spin_lock_irq(&turns->lock);
-	for_each_set_bit(sqid, turns->refused, VN_MAX_QUEUES + 1)
+	for_each_set_bit(sqid, turns->refused, VN_MAX_QUEUES + 1) {
+		lead = vn_lead(turns->served[sqid], turns->now);
 		if (sqid != own)
-			least = min(least, vn_turns_lead(turns, sqid));
-	lead = vn_turns_lead(turns, own);
-	req->passes = least != UINT_MAX && lead < least + VN_MAX_LEAD;
-	if (req->passes) {
-		turns->now += min(lead, least);
-		turns->served[own] = turns->now + lead - min(lead, least) + 1;
+			least = min(least, lead);
 	}
+	lead = vn_lead(turns->served[own], turns->now);
+
+	spin_lock(&disk->lock);
+	vn_share_out(turns);
+	disk_least = vn_share_least(disk);
+	req->passes = lead < least + VN_MAX_LEAD &&
+		      vn_lead(turns->shared, disk->now) <
+		      disk_least + VN_MAX_LEAD;
+	if (req->passes) {
+		vn_have_turn(&turns->served[own], &turns->now, least);
+		vn_have_turn(&turns->shared, &disk->now, disk_least);
+	}
+	vn_share_in(turns);
+	spin_unlock(&disk->lock);
 	spin_unlock_irq(&turns->lock);
-	return req->passes || least == UINT_MAX;
+	return req->passes;
+}
+
+/* It has not had its turn after all: the disk was too busy. */
+static void vn_turns_not_passed(struct vn_turns *turns, unsigned int sqid)
+{
+	struct vn_disk *disk = turns->disk;
+
+	lockdep_assert_held(&turns->lock);
+	turns->served[sqid] = vn_turn_undone(turns->served[sqid], turns->now);
+	spin_lock(&disk->lock);
+	vn_share_out(turns);
+	turns->shared = vn_turn_undone(turns->shared, disk->now);
+	vn_share_in(turns);
+	spin_unlock(&disk->lock);
 }
 
 /*
@@ -193,10 +339,12 @@ static void vn_runner_work(struct work_struct *work)
 /**
  * vn_turns_create - a place for commands to wait
  * @name: of its workqueue
+ * @disk: for which they wait, if it is always the same; it outlives this
  *
+ * Context: process context.
  * Return: it, or NULL.
  */
-struct vn_turns *vn_turns_create(const char *name)
+struct vn_turns *vn_turns_create(const char *name, struct gendisk *disk)
 {
 	struct vn_turns *turns;
 	unsigned int i;
@@ -207,9 +355,12 @@ struct vn_turns *vn_turns_create(const char *name)
 	/* As its workers do, a VM's I/O stops when the system is suspended. */
 	turns->wq = alloc_workqueue("%s", WQ_UNBOUND | WQ_FREEZABLE,
 				    VN_MAX_BLOCKING, name);
-	if (!turns->wq) {
-		kfree(turns);
-		return NULL;
+	if (!turns->wq)
+		goto err_free;
+	if (disk) {
+		turns->disk = vn_disk_get(disk);
+		if (!turns->disk)
+			goto err_wq;
 	}
 	spin_lock_init(&turns->lock);
 	turns->idle = GENMASK(VN_MAX_BLOCKING - 1, 0);
@@ -220,6 +371,12 @@ struct vn_turns *vn_turns_create(const char *name)
 		INIT_WORK(&turns->runner[i].work, vn_runner_work);
 	}
 	return turns;
+
+err_wq:
+	destroy_workqueue(turns->wq);
+err_free:
+	kfree(turns);
+	return NULL;
 }
 
 /**
@@ -231,6 +388,8 @@ struct vn_turns *vn_turns_create(const char *name)
 void vn_turns_destroy(struct vn_turns *turns)
 {
 	destroy_workqueue(turns->wq);
+	if (turns->disk)
+		vn_disk_put(turns->disk);
 	kfree(turns);
 }
 
@@ -255,9 +414,8 @@ void vn_req_defer(struct vn_req *req)
 	unsigned int i;
 
 	spin_lock_irqsave(&turns->lock, flags);
-	/* It has not had its turn after all: the disk was too busy. */
-	if (req->passes && vn_turns_lead(turns, req->sq->sqid))
-		turns->served[req->sq->sqid]--;
+	if (req->passes)
+		vn_turns_not_passed(turns, req->sq->sqid);
 	req->passes = false;
 	vn_turns_add(turns, req);
 	if (turns->idle) {
@@ -281,7 +439,7 @@ void vn_req_crowded(struct vn_req *req)
 {
 	const struct vn_turns *turns = req->ns->turns;
 
-	if ((READ_ONCE(turns->nr_crowding) == 1 &&
+	if ((READ_ONCE(turns->disk->nr_crowding) == 1 &&
 	     test_bit(req->sq->sqid, turns->refused)) || vn_turns_pass(req))
 		req->op->issue(req);
 	else

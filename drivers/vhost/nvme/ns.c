@@ -65,7 +65,8 @@ static struct vn_ns *vn_ns_create(struct vn_ctrl *ctrl,
 	ns = kzalloc(sizeof(*ns), GFP_KERNEL_ACCOUNT);
 	if (!ns)
 		goto err_file;
-	ns->turns = vn_turns_create("vhost-nvme-io");
+	ns->turns = vn_turns_create("vhost-nvme-io",
+				    file_bdev(file)->bd_disk);
 	if (!ns->turns)
 		goto err_free;
 

@@ -51,37 +51,73 @@ struct vn_runner {
 	struct work_struct	work;
 };
 
+/* Leads that can be told apart: a power of two above VN_MAX_LEAD */
+#define VN_LEADS		64
+
+/**
+ * struct vn_disk - a disk, for all namespaces on it, of whatever controller
+ * @node: in vn_disks: vn_disks_lock
+ * @disk: it; each of the namespaces keeps it open
+ * @users: number of namespaces: vn_disks_lock
+ *
+ * Read by workers without @lock:
+ * @nr_crowding: number of submission queues in vn_turns.refused of all of them
+ *
+ * @lock: the members below, and writing to @nr_crowding; taken in any context
+ * @now: turns that all who wait have had, at least, modulo 2^32
+ * @waiting: number of namespaces with commands in vn_turns.refused, by
+ *	vn_turns.shared modulo VN_LEADS: so the least lead is found without a look
+ *	at each of them, however many controllers use the disk
+ */
+struct vn_disk {
+	struct list_head	node;
+	struct gendisk		*disk;
+	unsigned int		users;
+
+	unsigned int		nr_crowding;
+
+	spinlock_t		lock ____cacheline_aligned_in_smp;
+	u32			now;
+	unsigned int		waiting[VN_LEADS];
+};
+
 /**
  * struct vn_turns - commands that wait for their turn
  * @wq: runs the runners; it is destroyed first, so that they need no reference to
  *	the namespace or controller
+ * @disk: the disk for which they wait, if it is a single one; else NULL
  *
  * Read by workers without @lock, and so written atomically:
- * @nr_crowding: number of queues in @refused
  * @refused: submission queues with commands that would not have come here if the
  *	disk were not busy
  *
- * @lock: the members below, and writing to those above; taken in any context
+ * @lock: the members below, and writing to @refused; taken in any context
  * @idle: runners that are not queued, as a bit mask
  * @next: first submission queue to look at
- * @now: what all queues that wait have had, at least, modulo 2^16
+ * @now: what all queues that wait have had, at least, modulo 2^32
  * @waiting: submission queues that have some
- * @served: what a queue has had if it is more than that; see vn_turns_lead()
+ * @served: what a queue has had if it is more than that; see vn_lead()
  * @nr_refused: how many there are for @refused
  * @queue: all that wait, oldest first
  * @runner: the runners
+ *
+ * Both @lock and @disk's:
+ * @nr_crowding: number of queues in @refused
+ * @shared: what all queues have had of the disk if it is more than @disk's now
  */
 struct vn_turns {
 	struct workqueue_struct	*wq;
-	unsigned int		nr_crowding;
+	struct vn_disk		*disk;
 	DECLARE_BITMAP(refused, VN_MAX_QUEUES + 1);
 
 	spinlock_t		lock ____cacheline_aligned_in_smp;
 	unsigned long		idle;
 	unsigned int		next;
-	u16			now;
+	u32			now;
+	unsigned int		nr_crowding;
+	u32			shared;
 	DECLARE_BITMAP(waiting, VN_MAX_QUEUES + 1);
-	u16			served[VN_MAX_QUEUES + 1];
+	u32			served[VN_MAX_QUEUES + 1];
 	u16			nr_refused[VN_MAX_QUEUES + 1];
 	struct list_head	queue[VN_MAX_QUEUES + 1];
 	struct vn_runner	runner[VN_MAX_BLOCKING];
@@ -89,6 +125,7 @@ struct vn_turns {
 
 static_assert(VN_MAX_BLOCKING <= BITS_PER_LONG);
 static_assert(VN_MAX_INFLIGHT <= U16_MAX);
+static_assert(VN_MAX_LEAD < VN_LEADS);
 
 /* nvm.c */
 u16 vn_blk_status(struct vn_ns *ns, blk_status_t status, bool read);
@@ -120,14 +157,14 @@ void vn_copy_end(struct vn_req *req);
 
 /**
  * vn_turns_crowded - do commands wait that the disk was too busy for?
- * @turns: a namespace's
+ * @turns: a namespace's, whose disk may have others
  *
  * What changes meanwhile may be missed: then vn_req_crowded() is not called, or for
  * nothing.
  */
 static inline bool vn_turns_crowded(const struct vn_turns *turns)
 {
-	return READ_ONCE(turns->nr_crowding);
+	return READ_ONCE(turns->disk->nr_crowding);
 }
 
 static inline u16 vn_errno_status(struct vn_ns *ns, int err, bool read)

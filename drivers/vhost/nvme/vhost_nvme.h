@@ -10,8 +10,9 @@
  *   ctrl->lock    mutex; every ioctl that changes something, and teardown
  *   worker->lock  mutex; held by the worker during one pass over its queues
  *   cq->lock      spinlock, irq-safe; posting completions
+ *   vn_turns.lock spinlock, irq-safe; commands that wait
  *   ctrl->events.lock, ctrl->errors.lock, worker->wake_lock, worker->polled_lock,
- *   vn_turns.lock:
+ *   vn_disk.lock:
  *                 spinlocks, irq-safe, innermost
  *
  * What the worker reads during a pass (queue lists, memory table, namespaces,
@@ -465,8 +466,8 @@ struct vn_ns {
  *	they are pinned for @bv alone
  * @bv: pinned guest memory; without a page where an SGL has a bit bucket
  * @nr_bv: number of entries of @bv
- * @passes: it has gone past commands of other queues: counted in vn_turns.served.
- *	As wide as @nr_bv: one store clears both.
+ * @passes: it has gone past commands of others: counted in vn_turns.served and
+ *	shared. As wide as @nr_bv: one store clears both.
  * @inline_bv: @bv of small commands
  * @bounce: memory that the disk's alignment allows, or NULL
  * @nr_bounce: number of entries of @bounce
@@ -811,7 +812,7 @@ u16 vn_sgl_map(struct vn_req *req);
 u16 vn_sgl_copy(struct vn_req *req, void *buf, u32 len);
 
 /* defer.c */
-struct vn_turns *vn_turns_create(const char *name);
+struct vn_turns *vn_turns_create(const char *name, struct gendisk *disk);
 void vn_turns_destroy(struct vn_turns *turns);
 
 /* nvm.c */

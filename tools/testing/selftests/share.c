@@ -88,22 +88,46 @@ static int turn(struct side *s, uint8_t opcode)
 	return ret ?: n ? vng_cq_ring(&s->cq) : 0;
 }
 
+/* Queues of the greedy one, at most */
+#define QUEUES	3
+
 FIXTURE(share) {
 	struct disk disk;
-	struct vng g;
-	struct side greedy, modest;
+	struct vng g[2];
+	struct side greedy[QUEUES], modest;
 };
 
 FIXTURE_VARIANT(share) {
 	uint8_t opcode;
+	unsigned int controllers;
+	unsigned int queues;
 };
 
-FIXTURE_VARIANT_ADD(share, queues) { .opcode = VNG_CMD_READ };
-FIXTURE_VARIANT_ADD(share, queues_long) { .opcode = VNG_CMD_VERIFY };
+FIXTURE_VARIANT_ADD(share, queues) {
+	.opcode = VNG_CMD_READ, .controllers = 1, .queues = 1,
+};
+
+FIXTURE_VARIANT_ADD(share, queues_long) {
+	.opcode = VNG_CMD_VERIFY, .controllers = 1, .queues = 1,
+};
+
+FIXTURE_VARIANT_ADD(share, controllers) {
+	.opcode = VNG_CMD_READ, .controllers = 2, .queues = 1,
+};
+
+/* The other controller gets no more by having more queues. */
+FIXTURE_VARIANT_ADD(share, controllers_queues) {
+	.opcode = VNG_CMD_READ, .controllers = 2, .queues = QUEUES,
+};
+
+FIXTURE_VARIANT_ADD(share, controllers_long) {
+	.opcode = VNG_CMD_VERIFY, .controllers = 2, .queues = QUEUES,
+};
 
 FIXTURE_SETUP(share)
 {
-	struct vng *g = &self->g;
+	struct vng *g = self->g;
+	unsigned int i;
 	int ret;
 
 	self->disk.fd = -1;
@@ -113,7 +137,7 @@ FIXTURE_SETUP(share)
 		SKIP(return, "%s", vng_msg(g));
 	vng_close(g);
 	/*
-	 * So slow that the disk is what is scarce: either queue has more to do
+	 * So slow that the disk is what is scarce: each queue has more to do
 	 * than it could in the time for which this process may have to wait for a
 	 * CPU.
 	 */
@@ -122,53 +146,70 @@ FIXTURE_SETUP(share)
 	if (ret == -ENODEV)
 		SKIP(return, "no null_blk");
 	ASSERT_EQ(0, ret);
-	OK(controller(g, self->disk.fd));
-	OK(queues(&self->greedy, g, 1, 1024, VNG_KICK));
-	OK(queues(&self->modest, g, 2, 1024, VNG_KICK));
+	for (i = 0; i < variant->controllers; i++, g++)
+		OK(controller(g, self->disk.fd));
+	g = &self->g[0];
+	for (i = 0; i < variant->queues; i++)
+		OK(queues(&self->greedy[i], g, 1 + i, 1024, VNG_KICK));
+	g = &self->g[variant->controllers - 1];
+	OK(queues(&self->modest, g, 1 + QUEUES, 1024, VNG_KICK));
 	self->modest.depth = 250;
 }
 
 FIXTURE_TEARDOWN(share)
 {
-	vng_close(&self->g);
+	unsigned int i;
+
+	for (i = 0; i < variant->controllers; i++)
+		vng_close(&self->g[i]);
 	disk_destroy(&self->disk);
 }
 
-/*
- * With a thousand commands at a time, one gets no more of a disk than another with
- * less, since either always has some waiting.
- */
-TEST_F(share, of_disk)
+/* Forget what a side has had, but not what it waits for. */
+static void begin(struct side *s)
 {
-	struct side *greedy = &self->greedy, *modest = &self->modest;
+	s->sent -= s->done;
+	s->done = 0;
+}
+
+/*
+ * With a thousand commands at a time, in one queue or several, one gets no more of a
+ * disk than another with less, since either always has some waiting.
+ */
+TEST_F_TIMEOUT(share, of_disk, 60)
+{
+	struct side *greedy = self->greedy, *modest = &self->modest;
 	const unsigned int total = 1500 * test_scale();
-	struct vng *g = &self->g;
-	uint64_t end = vng_now_ms() + 40000 * test_scale();
+	uint64_t end = vng_now_ms() + 50000 * test_scale();
+	unsigned int i, share, had = 0;
+	struct vng *g = self->g;
 	bool begun = false;
-	unsigned int share;
 
 	/* The greedy one is first, until the disk has all that it may have. */
 	while (greedy->done < 100 && vng_now_ms() < end) {
-		OK(turn(greedy, variant->opcode));
+		for (i = 0; i < variant->queues; i++)
+			OK(turn(&greedy[i], variant->opcode));
 		sleep_us(500);
 	}
-	while (greedy->done + modest->done < total && vng_now_ms() < end) {
-		OK(turn(greedy, variant->opcode));
+	while (had + modest->done < total && vng_now_ms() < end) {
+		for (i = 0, had = 0; i < variant->queues; i++) {
+			OK(turn(&greedy[i], variant->opcode));
+			had += greedy[i].done;
+		}
 		OK(turn(modest, variant->opcode));
 		/* What it has had of that does not count, nor what is left of it. */
 		if (!begun && modest->done >= 100) {
-			greedy->sent -= greedy->done;
-			greedy->done = 0;
-			modest->sent -= modest->done;
-			modest->done = 0;
+			for (i = 0, had = 0; i < variant->queues; i++)
+				begin(&greedy[i]);
+			begin(modest);
 			begun = true;
 		}
 		sleep_us(500);
 	}
 	ASSERT_TRUE(begun);
-	ASSERT_LE(total, greedy->done + modest->done);
-	share = 100 * modest->done / (greedy->done + modest->done);
-	TH_LOG("%u and %u: %u %%", greedy->done, modest->done, share);
+	ASSERT_LE(total, had + modest->done);
+	share = 100 * modest->done / (had + modest->done);
+	TH_LOG("%u and %u: %u %%", had, modest->done, share);
 	EXPECT_LE(EVEN_LOW, share);
 	EXPECT_GE(EVEN_HIGH, share);
 }

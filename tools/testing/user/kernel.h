@@ -66,6 +66,7 @@ typedef int pid_t;
 #define BIT_ULL(n)		(1ULL << (n))
 #define BITS_PER_LONG		64
 #define U16_MAX			((u16)~0)
+#define U32_MAX			((u32)~0)
 #define GENMASK(h, l)		((~0UL >> (63 - (h))) & (~0UL << (l)))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
@@ -133,6 +134,8 @@ static inline void __clear_bit(unsigned int nr, unsigned long *map)
 /* One thread is all there is. */
 #define set_bit(nr, map)	__set_bit(nr, map)
 #define clear_bit(nr, map)	__clear_bit(nr, map)
+#define assign_bit(nr, map, value) \
+	((value) ? __set_bit(nr, map) : __clear_bit(nr, map))
 
 static inline bool test_bit(unsigned int nr, const unsigned long *map)
 {
@@ -186,6 +189,8 @@ struct llist_head {
 	struct llist_node *first;
 };
 
+#define LIST_HEAD(name)	struct list_head name = { &(name), &(name) }
+
 static inline void INIT_LIST_HEAD(struct list_head *list)
 {
 	list->next = list;
@@ -215,6 +220,11 @@ static inline void list_del(struct list_head *entry)
 
 #define list_first_entry(list, type, member) \
 	container_of((list)->next, type, member)
+
+#define list_for_each_entry(pos, head, member)				\
+	for ((pos) = list_first_entry(head, __typeof__(*(pos)), member);	\
+	     &(pos)->member != (head);					\
+	     (pos) = list_first_entry(&(pos)->member, __typeof__(*(pos)), member))
 
 /*
  * Counters, references, locks
@@ -265,6 +275,8 @@ struct mutex {
 
 typedef struct mutex spinlock_t;
 
+#define DEFINE_MUTEX(name)	struct mutex name
+
 static inline void mutex_lock(struct mutex *lock)
 {
 	unit_assert(!lock->locked, "a lock is taken twice");
@@ -278,6 +290,8 @@ static inline void mutex_unlock(struct mutex *lock)
 }
 
 #define spin_lock_init(lock)		((void)((lock)->locked = false))
+#define spin_lock(lock)			mutex_lock(lock)
+#define spin_unlock(lock)		mutex_unlock(lock)
 #define spin_lock_irq(lock)		mutex_lock(lock)
 #define spin_unlock_irq(lock)		mutex_unlock(lock)
 #define spin_lock_irqsave(lock, flags)	((void)((flags) = 0), mutex_lock(lock))

@@ -297,7 +297,8 @@ static void unit_namespaces(void)
 			.mcl = unit_config->ns[i].mcl,
 			.mssrl = unit_config->ns[i].mssrl,
 			.msrc = unit_config->ns[i].msrc,
-			.turns = vn_turns_create("disk"),
+			.turns = vn_turns_create("disk",
+						 block_disk(unit_config->ns[i].disk)->bd_disk),
 		};
 		refcount_set(&ns->ref, 1);
 		unit.ctrl.ns[i + 1] = ns;
@@ -327,7 +328,7 @@ void unit_open(const struct unit_config *config)
 	ctrl->max_transfer = config->max_transfer;
 	ctrl->max_verify = config->max_verify;
 	ctrl->copy_formats = config->copy_formats;
-	ctrl->turns = vn_turns_create("all");
+	ctrl->turns = vn_turns_create("all", NULL);
 	unit.worker.ctrl = ctrl;
 	unit.worker.thread = &unit.thread;
 	unit.cq.ctrl = ctrl;
