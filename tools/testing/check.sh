@@ -147,7 +147,7 @@ in_vm fio 900 "the fio engine in the host VM, without a guest" \
 part fuzz-user "commands by chance for the module's parsing, in user space" \
 	"$TESTING/fuzz-user.sh" check
 part lint "lint" "$TESTING/lint.sh"
-part qtest "QEMU's own test of the device" "$TESTING/qtest.sh"
+part qtest "QEMU's own tests of the series" "$TESTING/qtest.sh"
 
 wait_below 1
 trap - EXIT

@@ -85,7 +85,7 @@ build()
 	fi
 	ninja -C "$obj" -j "$(nproc)" qemu-system-x86_64 qemu-img \
 		storage-daemon/qemu-storage-daemon \
-		tests/qtest/vhost-kernel-nvme-test
+		tests/qtest/vhost-kernel-nvme-test tests/qtest/ide-test
 }
 
 # QEMU looks for its data in a qemu-bundle beside the program.
@@ -98,7 +98,8 @@ collect()
 	cp "$fw"/*.bin "$data"
 	cp "$obj/qemu-system-x86_64" "$obj/qemu-img" \
 		"$obj/storage-daemon/qemu-storage-daemon" \
-		"$obj/tests/qtest/vhost-kernel-nvme-test" "$out"
+		"$obj/tests/qtest/vhost-kernel-nvme-test" \
+		"$obj/tests/qtest/ide-test" "$out"
 	cp "$src/include/qemu/qemu-plugin.h" "$out"
 	echo "$stamp" >"$out/stamp"
 }
