@@ -529,6 +529,7 @@ struct vn_count {
  * @sqs: queues to serve: @lock
  * @active: those of them to look at in each pass: @lock
  * @unscanned: commands found since the others were looked at: @lock
+ * @kcov_handle: whom its coverage is for, where the kernel has KCOV
  * @thread: the running thread, for telling our own context
  * @tid: its identifier for the owner
  * @poll_disks: disks with poll queues are polled
@@ -564,6 +565,7 @@ struct vn_worker {
 	struct list_head	sqs;
 	struct list_head	active;
 	unsigned int		unscanned;
+	u64			kcov_handle;
 	struct task_struct	*thread;
 	pid_t			tid;
 	bool			poll_disks;

@@ -5,6 +5,7 @@
  */
 
 #include <linux/blkdev.h>
+#include <linux/kcov.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -312,10 +313,12 @@ static bool vn_worker_fn(void *arg)
 		WRITE_ONCE(worker->tid, task_pid_vnr(current));
 		WRITE_ONCE(worker->thread, current);
 	}
+	kcov_remote_start_common(worker->kcov_handle);
 	if (worker->asleep)
 		vn_worker_woken(worker);
 
 	busy = vn_worker_pass(worker);
+	kcov_remote_stop();
 	now = ktime_get_ns();
 	worker->now = now;
 	/*
@@ -389,6 +392,7 @@ struct vn_worker *vn_worker_create(struct vn_ctrl *ctrl)
 	worker->poll_max_ns = ctrl->poll_max_ns;
 	worker->irq_max_ns = ctrl->irq_max_ns;
 	worker->poll_disks = ctrl->poll_disks;
+	worker->kcov_handle = kcov_common_handle();
 	spin_lock_init(&worker->wake_lock);
 	mutex_init(&worker->lock);
 	INIT_LIST_HEAD(&worker->sqs);
