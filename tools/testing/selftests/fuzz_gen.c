@@ -469,6 +469,7 @@ static bool gen_good(struct fuzz *f, const struct fuzz_window *w,
 	const struct fuzz_ns *ns = model_ns(f, nsid) ?: &f->ns[0];
 	uint8_t opcode = gen_opcode(f), *p;
 	bool overlap = false, across = false, ok;
+	struct rng data;
 
 	nlb = gen_nlb(f, ns);
 	vng_cmd_rw(sqe, opcode, nsid, gen_slba(f, w, ns, nlb), nlb);
@@ -504,9 +505,10 @@ static bool gen_good(struct fuzz *f, const struct fuzz_window *w,
 				p[rng_below(&f->rng, len)] ^= 0x10;
 			gen_scatter(f, w, sqe, p, len, o);
 		} else if (opcode != VNG_CMD_READ) {
+			/* One number for all, which leaves more to decisions. */
+			data = (struct rng){ .state = rng_next(&f->rng) };
 			for (i = 0; i < len; i++)
-				p[i] = i & 7 ? p[i - 1] + 29U :
-					       rng_next(&f->rng);
+				p[i] = i & 7 ? p[i - 1] + 29U : rng_next(&data);
 			gen_scatter(f, w, sqe, p, len, o);
 		}
 		free(p);
