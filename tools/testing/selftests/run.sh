@@ -60,7 +60,7 @@ unused() {
 }
 
 # What a test that failed has left behind: disks that do not answer, and others;
-# faults
+# faults; workqueues that may use only one CPU
 clean_up() {
 	export DM_DISABLE_UDEV=1
 	for d in $(dmsetup ls 2>/dev/null | awk '/^vng/ { print $1 }'); do
@@ -73,6 +73,7 @@ clean_up() {
 	for d in /sys/kernel/debug/fail*/probability; do
 		[ -e "$d" ] && echo 0 >"$d"
 	done
+	[ "$(cat "$workqueues")" = "$cpumask" ] || echo "$cpumask" >"$workqueues"
 }
 
 log_since_start() {
@@ -98,6 +99,8 @@ if [ -z "$tests" ]; then
 	done
 fi
 
+workqueues=/sys/devices/virtual/workqueue/cpumask
+cpumask=$(cat "$workqueues")
 failed=0
 n=0
 mark="vng $$ begins"

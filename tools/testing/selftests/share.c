@@ -88,6 +88,88 @@ static int turn(struct side *s, uint8_t opcode)
 	return ret ?: n ? vng_cq_ring(&s->cq) : 0;
 }
 
+#define WORKQUEUES	"/sys/devices/virtual/workqueue/cpumask"
+#define LATE_MS		5
+
+/**
+ * struct late - something more important than the kernel's workqueues
+ * @thread: of the highest class of all, now and then
+ * @mask: the CPUs that they had; they have CPU 0 now
+ * @on: all of this is so
+ * @stop: end of @thread
+ */
+struct late {
+	pthread_t thread;
+	char mask[256];
+	bool on;
+	bool stop;
+};
+
+static void *late_thread(void *arg)
+{
+	struct late *l = arg;
+	uint64_t end;
+
+	while (!__atomic_load_n(&l->stop, __ATOMIC_RELAXED)) {
+		for (end = vng_now_ms() + LATE_MS; vng_now_ms() < end;)
+			;
+		sleep_ms(LATE_MS);
+	}
+	return NULL;
+}
+
+static void late_off(struct late *l)
+{
+	if (!l->on)
+		return;
+	__atomic_store_n(&l->stop, true, __ATOMIC_RELAXED);
+	pthread_join(l->thread, NULL);
+	write_file(WORKQUEUES, l->mask);
+	l->on = false;
+}
+
+/*
+ * CPU 0 is for unbound workqueues, which have it half of the time; the others are for
+ * this process and those that it creates from now on.
+ */
+static int late_on(struct late *l)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	FILE *f = fopen(WORKQUEUES, "r");
+	cpu_set_t cpu, others;
+	pthread_attr_t attr;
+	int ret;
+
+	if (!f)
+		return -errno;
+	ret = fgets(l->mask, sizeof(l->mask), f) ? 0 : -EIO;
+	fclose(f);
+	if (ret)
+		return ret;
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	if (sched_getaffinity(0, sizeof(others), &others))
+		return -errno;
+	CPU_CLR(0, &others);
+	if (sched_setaffinity(0, sizeof(others), &others))
+		return -errno;
+	ret = write_file(WORKQUEUES, "1");
+	if (ret)
+		return ret;
+	pthread_attr_init(&attr);
+	pthread_attr_setaffinity_np(&attr, sizeof(cpu), &cpu);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &param);
+	ret = -pthread_create(&l->thread, &attr, late_thread, l);
+	pthread_attr_destroy(&attr);
+	if (ret)
+		write_file(WORKQUEUES, l->mask);
+	else
+		l->on = true;
+	return ret;
+}
+
 /* Queues of the greedy one, at most */
 #define QUEUES	3
 
@@ -95,12 +177,14 @@ FIXTURE(share) {
 	struct disk disk;
 	struct vng g[2];
 	struct side greedy[QUEUES], modest;
+	struct late late;
 };
 
 FIXTURE_VARIANT(share) {
 	uint8_t opcode;
 	unsigned int controllers;
 	unsigned int queues;
+	bool late;
 };
 
 FIXTURE_VARIANT_ADD(share, queues) {
@@ -115,9 +199,14 @@ FIXTURE_VARIANT_ADD(share, controllers) {
 	.opcode = VNG_CMD_READ, .controllers = 2, .queues = 1,
 };
 
-/* The other controller gets no more by having more queues. */
+/* Nobody gets more by having more queues. */
 FIXTURE_VARIANT_ADD(share, controllers_queues) {
 	.opcode = VNG_CMD_READ, .controllers = 2, .queues = QUEUES,
+};
+
+/* ... or because its new commands come before the threads of those that wait. */
+FIXTURE_VARIANT_ADD(share, controllers_late) {
+	.opcode = VNG_CMD_READ, .controllers = 2, .queues = 1, .late = true,
 };
 
 FIXTURE_VARIANT_ADD(share, controllers_long) {
@@ -132,6 +221,8 @@ FIXTURE_SETUP(share)
 
 	self->disk.fd = -1;
 	self->disk.check = -1;
+	if (variant->late && get_nprocs() < 2)
+		SKIP(return, "only one CPU");
 	ret = vng_open(g);
 	if (ret == -ENOENT)
 		SKIP(return, "%s", vng_msg(g));
@@ -146,6 +237,9 @@ FIXTURE_SETUP(share)
 	if (ret == -ENODEV)
 		SKIP(return, "no null_blk");
 	ASSERT_EQ(0, ret);
+	/* The workers are to be on the other CPUs, too. */
+	if (variant->late)
+		ASSERT_EQ(0, late_on(&self->late));
 	for (i = 0; i < variant->controllers; i++, g++)
 		OK(controller(g, self->disk.fd));
 	g = &self->g[0];
@@ -160,6 +254,7 @@ FIXTURE_TEARDOWN(share)
 {
 	unsigned int i;
 
+	late_off(&self->late);
 	for (i = 0; i < variant->controllers; i++)
 		vng_close(&self->g[i]);
 	disk_destroy(&self->disk);
@@ -179,9 +274,10 @@ static void begin(struct side *s)
 TEST_F_TIMEOUT(share, of_disk, 60)
 {
 	struct side *greedy = self->greedy, *modest = &self->modest;
-	const unsigned int total = 1500 * test_scale();
+	const unsigned int total = (variant->late ? 3000 : 1500) * test_scale();
 	uint64_t end = vng_now_ms() + 50000 * test_scale();
 	unsigned int i, share, had = 0;
+	uint64_t next = 0;
 	struct vng *g = self->g;
 	bool begun = false;
 
@@ -196,7 +292,14 @@ TEST_F_TIMEOUT(share, of_disk, 60)
 			OK(turn(&greedy[i], variant->opcode));
 			had += greedy[i].done;
 		}
-		OK(turn(modest, variant->opcode));
+		/*
+		 * One that is slow leaves what it has had of the disk to those that
+		 * wait; the other has its own back before their threads run.
+		 */
+		if (!variant->late || vng_now_ms() >= next) {
+			OK(turn(modest, variant->opcode));
+			next = vng_now_ms() + 10 * LATE_MS;
+		}
 		/* What it has had of that does not count, nor what is left of it. */
 		if (!begun && modest->done >= 100) {
 			for (i = 0, had = 0; i < variant->queues; i++)
