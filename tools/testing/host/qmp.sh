@@ -7,9 +7,13 @@
 # shellcheck disable=SC2034,SC2054
 qmp_args=(-chardev pipe,id=qmp,path=/run/qmp -mon chardev=qmp,mode=control)
 
-# Before QEMU starts
+# Before QEMU starts, also once more. It inherits the pipes, but not those of the one
+# before it.
 qmp_begin()
 {
+	if [ -n "${qmp_in:-}" ]; then
+		exec {qmp_in}>&- {qmp_out}>&-
+	fi
 	rm -f /run/qmp.in /run/qmp.out
 	mkfifo -m 666 /run/qmp.in /run/qmp.out
 	exec {qmp_in}<>/run/qmp.in {qmp_out}<>/run/qmp.out
