@@ -2,16 +2,18 @@
 /*
  * A fuzzer of commands that knows what each of them has to do.
  *
- *	fuzz [serial] [parallel] [rewritten] [doorbells]
+ *	fuzz [serial] [parallel] [rewritten] [doorbells] [guided]
  *
  * The environment, beside that of test.h:
  *
  *	FUZZ_COUNT	commands of each of these tests
  *	FUZZ_SECONDS	time for each of them, instead
  *	FUZZ_VERBOSE	print every command
+ *	FUZZ_INPUT	a file with the inputs of a round of `guided`, to repeat it
  *
  * A test consists of rounds, each with a seed of its own, which is printed when it
  * fails: with that as VNG_SEED and with FUZZ_COUNT=1, a test does this round alone.
+ * `guided` prints the round's inputs instead.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -391,28 +393,35 @@ static void fuzz_print(struct fuzz *f, const struct vng_sqe *sqe,
 	printf("\n");
 }
 
-int fuzz_serial(struct fuzz *f, unsigned int nr)
+int fuzz_one(struct fuzz *f, bool check)
 {
 	const struct fuzz_window all = gen_window_all();
 	static struct fuzz_outcome o;
 	struct vng_sq *sq;
 	struct vng_sqe sqe;
 	struct vng_cqe cqe;
+	int ret;
+
+	gen_command(f, &all, &sqe, &o);
+	sq = &f->sq[rng_below(&f->rng, f->sqs)];
+	sq->next_cid = f->cid++;
+	if (f->verbose)
+		fuzz_print(f, &sqe, &o);
+	ret = vng_exec(sq, &sqe, &cqe) ?: model_apply(f, &sqe, &o, &cqe);
+	if (!ret && check)
+		ret = fuzz_check(f);
+	if (ret && !f->verbose)
+		fuzz_print(f, &sqe, &o);
+	return ret;
+}
+
+int fuzz_serial(struct fuzz *f, unsigned int nr)
+{
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < nr && !ret; i++) {
-		gen_command(f, &all, &sqe, &o);
-		sq = &f->sq[rng_below(&f->rng, f->sqs)];
-		sq->next_cid = f->cid++;
-		if (f->verbose)
-			fuzz_print(f, &sqe, &o);
-		ret = vng_exec(sq, &sqe, &cqe) ?: model_apply(f, &sqe, &o, &cqe);
-		if (!ret && (i % CHECK == CHECK - 1 || i == nr - 1))
-			ret = fuzz_check(f);
-		if (ret && !f->verbose)
-			fuzz_print(f, &sqe, &o);
-	}
+	for (i = 0; i < nr && !ret; i++)
+		ret = fuzz_one(f, i % CHECK == CHECK - 1 || i == nr - 1);
 	return ret;
 }
 
@@ -558,9 +567,16 @@ static const struct fuzz_test tests[] = {
 	  round_rewritten },
 	{ "doorbells", "doorbells that are rewritten break nothing that a reset does not end",
 	  round_doorbells },
+	{ "guided", "what leads to new places in the module does what it has to",
+	  guided_round },
 };
 
 #define NR_TESTS	ARRAY_SIZE(tests)
+
+static bool fuzz_is_guided(const struct fuzz_test *test)
+{
+	return test->round == guided_round;
+}
 
 static unsigned long fuzz_env(const char *name, unsigned long value)
 {
@@ -579,7 +595,9 @@ static bool fuzz_run(struct fuzz *f, const struct fuzz_test *test, uint64_t seed
 	while (!ret && (seconds ? now - start < seconds * 1000 :
 				  fuzz_total(f) - first < count)) {
 		f->seed = seed++;
-		f->rng.state = f->seed;
+		f->rng = (struct rng){ .state = f->seed };
+		if (fuzz_is_guided(test) && !guided_controller(f))
+			break;
 		ret = fuzz_open(f);
 		if (ret) {
 			ksft_print_msg("%s\n", vng_msg(&f->g));
@@ -587,8 +605,9 @@ static bool fuzz_run(struct fuzz *f, const struct fuzz_test *test, uint64_t seed
 		}
 		ret = fuzz_fill(f) ?: test->round(f);
 		if (ret)
-			ksft_print_msg("%s: %s; to repeat: VNG_SEED=%#llx FUZZ_COUNT=1 fuzz %s\n",
-				       test->name, vng_msg(&f->g),
+			ksft_print_msg("%s: %s\n", test->name, vng_msg(&f->g));
+		if (ret && !fuzz_is_guided(test))
+			ksft_print_msg("to repeat: VNG_SEED=%#llx FUZZ_COUNT=1 fuzz %s\n",
 				       (unsigned long long)f->seed, test->name);
 		vng_close(&f->g);
 		f->rounds++;
@@ -601,6 +620,25 @@ static bool fuzz_run(struct fuzz *f, const struct fuzz_test *test, uint64_t seed
 		}
 	}
 	return !ret;
+}
+
+static void fuzz_test(struct fuzz *f, const struct fuzz_test *test,
+		      uint64_t seed)
+{
+	int ret = fuzz_is_guided(test) ? guided_begin(seed) : 0;
+	bool ok;
+
+	if (ret == -ENOENT) {
+		ksft_test_result_skip("%s: the kernel has no KCOV\n",
+				      test->name);
+		return;
+	}
+	ok = !ret && fuzz_run(f, test, seed);
+	if (ret)
+		ksft_print_msg("kcov: %s\n", strerror(-ret));
+	else if (fuzz_is_guided(test))
+		ok &= guided_end();
+	ksft_test_result(ok, "%s: %s\n", test->name, test->text);
 }
 
 /* What came of it: that not all failed, nor all for the same reason */
@@ -668,8 +706,7 @@ int main(int argc, char **argv)
 	ksft_set_plan(n);
 	for (i = 0; i < NR_TESTS; i++)
 		if (fuzz_wanted(tests[i].name, argc, argv))
-			ksft_test_result(fuzz_run(&f, &tests[i], seed), "%s: %s\n",
-					 tests[i].name, tests[i].text);
+			fuzz_test(&f, &tests[i], seed);
 	fuzz_report(&f);
 	for (i = 0; i < FUZZ_DISKS; i++)
 		disk_destroy(&f.disk[i].d);

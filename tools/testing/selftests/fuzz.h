@@ -6,6 +6,7 @@
  *	fuzz_model.c	what a command may and must do
  *	fuzz_gen.c	commands by chance, good and bad
  *	fuzz_race.c	commands that are rewritten while they are executed
+ *	fuzz_guided.c	which chance to take, by what the last one has reached
  *	fuzz.c		rounds, comparison with the model, results
  */
 #ifndef FUZZ_H
@@ -258,6 +259,21 @@ int race_commands(struct fuzz *f, unsigned int nr);
  */
 int race_doorbells(struct fuzz *f, unsigned int nr);
 
+/* -- fuzz_guided.c -- */
+
+/* 0 or -errno: -ENOENT on kernels without KCOV */
+int guided_begin(uint64_t seed);
+
+/* Print what came of it; false if nothing did. */
+bool guided_end(void);
+
+/*
+ * Choose @f->rng for a controller, then a round of commands with that; false if there
+ * is none left to repeat.
+ */
+bool guided_controller(struct fuzz *f);
+int guided_round(struct fuzz *f);
+
 /* -- fuzz.c -- */
 
 /* Queues of a shape by chance, and shadow doorbells, perhaps or surely */
@@ -265,6 +281,9 @@ int fuzz_queues(struct fuzz *f, bool shadow);
 
 /* Wait for the end of a reset, whatever else there is to hear of. */
 int fuzz_reset_end(struct fuzz *f);
+
+/* Execute a command, and check what it has done, or everything. */
+int fuzz_one(struct fuzz *f, bool check);
 
 /* Execute @nr commands, one at a time, and check everything. */
 int fuzz_serial(struct fuzz *f, unsigned int nr);
