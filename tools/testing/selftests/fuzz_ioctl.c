@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A fuzzer of ioctls. A sequence is a process whose threads call them as they come,
- * with good and bad arguments, while memory regions vanish, file descriptors
+ * with good and bad arguments, while memory regions vanish (fuzz_mem.c), file descriptors
  * travel, and queues run; it ends by itself or is killed. Each ioctl may fail only with
  * what include/uapi/linux/vhost_nvme.h documents, no sequence hangs, and nothing is
  * left of any.
@@ -30,13 +30,11 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "fuzz_mem.h"
 #include "kselftest.h"
-#include "rng.h"
 #include "util.h"
 
 #define FILES		3	/* controllers of a sequence */
-#define AREAS		4	/* of memory */
-#define AREA_SIZE	0x100000UL
 #define EVENTFDS	4
 #define THREADS		4
 #define STEPS		120	/* of a thread */
@@ -51,9 +49,7 @@ struct seq {
 	int	odd[4];		/* files that are nothing the module could want */
 	int	eventfd[EVENTFDS];
 	int	pair[2];	/* of sockets, through which descriptors travel */
-	int	memfd;
-	int	mem;		/* /proc/self/mem: writing there cannot kill us */
-	char	*area[AREAS];
+	uint64_t ring[FILES];	/* where call_queues() has the SQ, from GPA(0) */
 	/* No stack of a thread may come to lie where memory has vanished. */
 	pthread_barrier_t begin;
 };
@@ -64,6 +60,7 @@ static struct seq seq;
 struct total {
 	uint64_t	calls;
 	uint64_t	good;
+	uint64_t	commands;	/* Reads and Writes that went well */
 };
 
 static struct total *total;
@@ -93,11 +90,19 @@ static uint32_t rng_member(struct rng *r, uint32_t limit)
 	}
 }
 
+/* A page, mostly one of few: what is written there is to be found. */
+static uint64_t rng_offset(struct rng *r)
+{
+	unsigned int pages = rng_one_in(r, 4) ? AREA_PAGES : 2;
+
+	return rng_below(r, AREAS) * AREA_SIZE + rng_below(r, pages) * 4096;
+}
+
 static uint64_t rng_gpa(struct rng *r)
 {
 	if (rng_one_in(r, 12))
 		return rng_sized(r);
-	return GPA(rng_below(r, AREAS)) + rng_below(r, 256) * 4096;
+	return GPA(0) + rng_offset(r);
 }
 
 static int rng_eventfd(struct rng *r)
@@ -180,21 +185,12 @@ static bool call_may_fail(const struct call *c, int err)
 	return false;
 }
 
-/* Call it on some controller; what is not documented ends the sequence. */
-static void call(struct rng *r, unsigned int nr, void *arg)
+/* What is not documented ends the sequence. */
+static void call_file(int file, unsigned int nr, unsigned long cmd, void *arg)
 {
 	const struct call *c = &calls[nr];
-	unsigned long cmd = c->cmd;
-	int ret;
+	int ret = ioctl(file, cmd, arg);
 
-	/* A bad pointer, or the size of another version of the structure */
-	if (_IOC_DIR(cmd) && rng_one_in(r, 40))
-		arg = (void *)(rng_one_in(r, 2) ? rng_sized(r) :
-			       (uintptr_t)seq.area[1] + AREA_SIZE - 8);
-	if (rng_one_in(r, 60))
-		cmd = _IOC(_IOC_DIR(cmd), _IOC_TYPE(cmd), _IOC_NR(cmd),
-			   rng_below(r, 512));
-	ret = ioctl(rng_pick(r, seq.file, FILES), cmd, arg);
 	__atomic_add_fetch(&total->calls, 1, __ATOMIC_RELAXED);
 	if (ret >= 0) {
 		__atomic_add_fetch(&total->good, 1, __ATOMIC_RELAXED);
@@ -203,6 +199,21 @@ static void call(struct rng *r, unsigned int nr, void *arg)
 			       strerror(errno));
 		_exit(3);
 	}
+}
+
+/* Call it on some controller. */
+static void call(struct rng *r, unsigned int nr, void *arg)
+{
+	unsigned long cmd = calls[nr].cmd;
+
+	/* A bad pointer, or the size of another version of the structure */
+	if (_IOC_DIR(cmd) && rng_one_in(r, 40))
+		arg = (void *)(rng_one_in(r, 2) ? rng_sized(r) :
+			       (uintptr_t)mem_at(rng_offset(r)) + 4088);
+	if (rng_one_in(r, 60))
+		cmd = _IOC(_IOC_DIR(cmd), _IOC_TYPE(cmd), _IOC_NR(cmd),
+			   rng_below(r, 512));
+	call_file(rng_pick(r, seq.file, FILES), nr, cmd, arg);
 }
 
 static void call_mem_table(struct rng *r)
@@ -219,13 +230,13 @@ static void call_mem_table(struct rng *r)
 		t.region[i] = (struct vhost_memory_region) {
 			.guest_phys_addr = GPA(i),
 			.memory_size = AREA_SIZE,
-			.userspace_addr = (uintptr_t)seq.area[i % AREAS],
+			.userspace_addr = (uintptr_t)mem_at(i % AREAS * AREA_SIZE),
 			.flags_padding = rng_dirt(r),
 		};
 		if (rng_one_in(r, 8))
 			t.region[i].guest_phys_addr = rng_gpa(r);
 		if (rng_one_in(r, 8))
-			t.region[i].memory_size = rng_below(r, 512) * 4096;
+			t.region[i].memory_size = rng_below(r, 2 * AREA_PAGES) * 4096;
 		if (rng_one_in(r, 16))
 			t.region[i].userspace_addr += rng_below(r, 128) * 2048;
 		if (rng_dirt(r))
@@ -333,6 +344,42 @@ static void call_errors(struct rng *r)
 	call(r, GET_ERRORS, &arg);
 }
 
+/* What a VMM asks for: queues that run, until chance has it otherwise */
+static void call_queues(struct rng *r, unsigned int i)
+{
+	struct {
+		struct vhost_memory head;
+		struct vhost_memory_region region;
+	} table = {
+		.head.nregions = 1,
+		.region.guest_phys_addr = GPA(0),
+		.region.memory_size = AREAS * AREA_SIZE,
+		.region.userspace_addr = (uintptr_t)mem_at(0),
+	};
+	struct vhost_nvme_ns ns = { .nsid = 1, .fd = seq.disk, .lba_shift = 9 };
+	struct vhost_nvme_cq cq = {
+		.cqid = 1,
+		.entries = 64,
+		.addr = GPA(0) + rng_offset(r),
+		.irq_fd = rng_pick(r, seq.eventfd, EVENTFDS),
+		.kick_fd = -1,
+	};
+	struct vhost_nvme_sq sq = {
+		.sqid = 1,
+		.cqid = 1,
+		.entries = 16,
+		.addr = GPA(0) + seq.ring[i],
+		.kick_fd = rng_pick(r, seq.eventfd, EVENTFDS),
+		.page_shift = 12,
+	};
+
+	/* Each of them may be there already, or be refused. */
+	call_file(seq.file[i], SET_MEM_TABLE, VHOST_SET_MEM_TABLE, &table);
+	call_file(seq.file[i], SET_NS, VHOST_NVME_SET_NS, &ns);
+	call_file(seq.file[i], CREATE_CQ, VHOST_NVME_CREATE_CQ, &cq);
+	call_file(seq.file[i], CREATE_SQ, VHOST_NVME_CREATE_SQ, &sq);
+}
+
 static void call_any(struct rng *r)
 {
 	struct vhost_nvme_workers workers = { .nr = rng_member(r, 8),
@@ -359,7 +406,7 @@ static void call_any(struct rng *r)
 
 	if (rng_dirt(r))
 		poll.irq_us = rng_sized(r);
-	switch (rng_below(r, 24)) {
+	switch (rng_below(r, 26)) {
 	case 0:
 		call(r, SET_OWNER, NULL);
 		break;
@@ -418,37 +465,40 @@ static void call_any(struct rng *r)
 	case 21:
 		call_sq(r);
 		break;
+	case 22:
+	case 23:
+		call_queues(r, rng_below(r, FILES));
+		break;
 	default:
 		call(r, DOORBELL, &db);
 	}
 }
 
-/* Writes to memory that may be gone. */
-static void poke(uint64_t offset, const void *buf, size_t len)
-{
-	char *p = seq.area[offset / AREA_SIZE % AREAS] + offset % AREA_SIZE;
-
-	if (pwrite(seq.mem, buf, len, (uintptr_t)p) < 0)
-		return;
-}
-
-/* Something that may be in a ring, and a kick */
+/* Commands, in a ring or where one may be; and a doorbell, and a kick */
 static void step_commands(struct rng *r)
 {
-	static const uint8_t op[] = { 0, 1, 2, 5, 8, 9, 12, 25 };
-	uint64_t at = rng_below(r, AREAS * 256) * 4096, one = 1;
+	static const uint8_t op[] = { 0, 1, 1, 2, 2, 5, 8, 9, 12, 25 };
+	unsigned int i, file = rng_below(r, FILES);
+	struct vhost_nvme_doorbell db = { .qid = 1 };
+	uint64_t one = 1, data;
 	struct vng_sqe sqe[8];
-	unsigned int i;
 
 	for (i = 0; i < 8; i++) {
 		vng_cmd_rw(&sqe[i], op[rng_below(r, sizeof(op))],
-			   rng_below(r, 4), rng_below(r, 64),
-			   1 + rng_below(r, 64));
-		sqe[i].prp1 = htole64(rng_gpa(r));
-		sqe[i].prp2 = htole64(rng_gpa(r));
+			   rng_one_in(r, 4) ? rng_below(r, 4) : 1,
+			   rng_below(r, 64),
+			   1 + rng_below(r, rng_one_in(r, 4) ? 64 : 16));
+		data = rng_gpa(r);
+		sqe[i].prp1 = htole64(data);
+		sqe[i].prp2 = htole64(rng_one_in(r, 2) ? data + 4096 :
+							 rng_gpa(r));
 		sqe[i].cid = htole16(rng_next(r));
 	}
-	poke(at, sqe, sizeof(sqe));
+	db.value = rng_below(r, 16);
+	mem_write(rng_one_in(r, 4) ? rng_offset(r) :
+				     seq.ring[file] + rng_below(r, 2) * sizeof(sqe),
+		  sqe, sizeof(sqe));
+	call_file(seq.file[file], DOORBELL, VHOST_NVME_DOORBELL, &db);
 	if (write(rng_pick(r, seq.eventfd, EVENTFDS), &one, sizeof(one)) < 0)
 		return;
 }
@@ -462,49 +512,8 @@ static void step_doorbells(struct rng *r)
 	for (i = 0; i < 16; i++)
 		db[i] = htole32(rng_one_in(r, 20) ? rng_sized(r) :
 						    rng_below(r, 8));
-	poke(rng_below(r, AREAS * 256) * 4096, db, sizeof(db));
+	mem_write(rng_offset(r), db, sizeof(db));
 	step_commands(r);
-}
-
-/* Memory vanishes, moves, comes back. */
-static void step_memory(struct rng *r)
-{
-	unsigned int i = rng_below(r, AREAS);
-	size_t off = rng_below(r, 256) * 4096, len = (1 + rng_below(r, 64)) * 4096;
-	char *p = seq.area[i];
-
-	if (len > AREA_SIZE - off)
-		len = AREA_SIZE - off;
-	switch (rng_below(r, 7)) {
-	case 0:
-		munmap(p + off, len);
-		break;
-	case 1:
-		madvise(p + off, len, MADV_DONTNEED);
-		break;
-	case 2:
-		mprotect(p + off, len, rng_one_in(r, 2) ? PROT_NONE : PROT_READ);
-		break;
-	case 3:
-		if (ftruncate(seq.memfd, rng_below(r, 257) * 4096))
-			return;
-		break;
-	case 4:
-		/* What lies elsewhere comes here, and nothing is left there. */
-		mremap(seq.area[rng_below(r, AREAS)] + off, len, len,
-		       MREMAP_MAYMOVE | MREMAP_FIXED, p + off);
-		break;
-	case 5:
-		if (i == 1)
-			mmap(p, AREA_SIZE, PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_FIXED, seq.memfd, 0);
-		else
-			mmap(p, AREA_SIZE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-		break;
-	default:
-		set_memlock(rng_below(r, 300) * 4096);
-	}
 }
 
 static int device_open(void)
@@ -610,7 +619,7 @@ static void *thread_main(void *arg)
 			step_file(&t->rng);
 			break;
 		case 7 ... 12:
-			step_memory(&t->rng);
+			mem_step(&t->rng);
 			break;
 		case 13 ... 18:
 			step_commands(&t->rng);
@@ -625,9 +634,10 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* Controllers that begin with memory and a namespace */
+/* Controllers that begin with queues, or with what chance gives them */
 static void seq_prepare(struct rng *r, const char *disk)
 {
+	uint64_t features;
 	unsigned int i;
 
 	seq.disk = open(disk, O_RDWR | O_DIRECT | O_CLOEXEC);
@@ -636,21 +646,11 @@ static void seq_prepare(struct rng *r, const char *disk)
 	seq.odd[1] = open("/", O_RDONLY | O_CLOEXEC);
 	seq.odd[2] = 999;
 	seq.odd[3] = seq.disk;
-	seq.mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
-	seq.memfd = memfd_create("fuzz", MFD_CLOEXEC);
-	if (ftruncate(seq.memfd, AREA_SIZE) ||
-	    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, seq.pair))
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, seq.pair) ||
+	    !mem_prepare(r))
 		_exit(4);
 	for (i = 0; i < EVENTFDS; i++)
 		seq.eventfd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	for (i = 0; i < AREAS; i++) {
-		seq.area[i] = mmap(NULL, AREA_SIZE, PROT_READ | PROT_WRITE,
-				   i == 1 ? MAP_SHARED :
-					    MAP_PRIVATE | MAP_ANONYMOUS,
-				   i == 1 ? seq.memfd : -1, 0);
-		if (seq.area[i] == MAP_FAILED)
-			_exit(4);
-	}
 	for (i = 0; i < FILES; i++) {
 		seq.file[i] = device_open();
 		if (seq.file[i] < 0)
@@ -659,6 +659,14 @@ static void seq_prepare(struct rng *r, const char *disk)
 			ioctl(seq.file[i], VHOST_SET_OWNER, NULL);
 	}
 	for (i = 0; i < FILES; i++) {
+		features = rng_one_in(r, 4) ? rng_below(r, 4) : 0;
+		call_file(seq.file[i], SET_FEATURES, VHOST_SET_FEATURES,
+			  &features);
+		seq.ring[i] = rng_offset(r);
+		if (!rng_one_in(r, 4)) {
+			call_queues(r, i);
+			continue;
+		}
 		call_mem_table(r);
 		call_ns(r);
 		call_cq(r);
@@ -666,8 +674,30 @@ static void seq_prepare(struct rng *r, const char *disk)
 	}
 	/* Half of them have a limit on memory that counts. */
 	if (rng_one_in(r, 2) && (drop_ipc_lock() ||
-				 set_memlock(rng_below(r, 300) * 4096)))
+				 set_memlock(rng_below(r, AREA_PAGES) * 4096)))
 		_exit(4);
+}
+
+/* What has become of the commands, in a sequence that comes to its end */
+static void seq_commands(void)
+{
+	struct vhost_nvme_stats stats;
+	unsigned int i, nsid;
+
+	for (i = 0; i < FILES; i++) {
+		for (nsid = 1; nsid < 4; nsid++) {
+			stats = (struct vhost_nvme_stats) {
+				.size = sizeof(stats),
+				.scope = VHOST_NVME_STATS_NS,
+				.id = nsid,
+			};
+			if (!ioctl(seq.file[i], VHOST_NVME_GET_STATS, &stats))
+				__atomic_add_fetch(&total->commands,
+						   stats.read_commands +
+						   stats.write_commands,
+						   __ATOMIC_RELAXED);
+		}
+	}
 }
 
 static void seq_main(uint64_t seed, const char *disk)
@@ -696,6 +726,8 @@ static void seq_main(uint64_t seed, const char *disk)
 	}
 	for (i = 0; i < nr; i++)
 		pthread_join(thread[i].thread, NULL);
+	seq_commands();
+	mem_done();
 	_exit(0);
 }
 
@@ -812,7 +844,10 @@ int main(void)
 		ksft_exit_skip("no null_blk\n");
 	total = mmap(NULL, sizeof(*total), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (ret || total == MAP_FAILED)
+	if (total == MAP_FAILED)
+		ret = -errno;
+	ret = ret ?: mem_begin();
+	if (ret)
 		ksft_exit_fail_msg("set-up: %s\n", strerror(-ret));
 	pinned = vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released");
 	ksft_print_msg("VNG_SEED=%#llx\n", (unsigned long long)seed);
@@ -834,10 +869,13 @@ int main(void)
 	ksft_test_result(settles(pinned, refcount),
 			 "nothing stays of them\n");
 	ksft_test_result(works(), "a controller works afterwards\n");
-	ksft_print_msg("fuzz_ioctl: %llu sequences, %llu ioctls, %llu of them successful\n",
+	ksft_print_msg("fuzz_ioctl: %llu sequences, %llu ioctls, %llu of them successful, %llu commands\n",
 		       (unsigned long long)done,
 		       (unsigned long long)total->calls,
-		       (unsigned long long)total->good);
+		       (unsigned long long)total->good,
+		       (unsigned long long)total->commands);
+	mem_print();
+	mem_end();
 	disk_destroy(&disk);
 	ksft_finished();
 }

@@ -68,7 +68,9 @@ clean_up() {
 		dmsetup remove --retry "$d"
 	done
 	for d in /sys/kernel/config/nullb/vng*; do
-		[ -d "$d" ] && rmdir "$d"
+		[ -d "$d" ] || continue
+		swapoff "/dev/${d##*/}" 2>/dev/null
+		rmdir "$d"
 	done
 	for d in /sys/kernel/debug/fail*/probability; do
 		[ -e "$d" ] && echo 0 >"$d"
