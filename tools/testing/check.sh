@@ -132,6 +132,8 @@ in_vm boot $((1200 + 40 * restarts)) "firmware boots guests from the disk" \
 	"bash /bench/host/test-boot $restarts"
 in_vm limits 1200 "cgroups, freezing, suspend, CPUs that go offline" \
 	"bash /bench/host/test-limits"
+in_vm shares 900 "two guests that compete for a disk" \
+	"bash /bench/host/test-shares"
 in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
 	"bash /bench/host/test-queues $namespaces"
 in_vm compare 900 "the same guest with vhost=on and with vhost=off" \

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Sourced by scripts of the host VM: starts the guest and runs commands in it.
-# The guest's kernel log goes to $guest_log, one file for each start.
+# The guest's kernel log goes to $guest_log, one file for each start. Several guests
+# at a time are several shells, each with a directory and a log of another name.
 
 guest_dir=/run/guest
 # Seconds until a guest has booted, at most; the script's to set
@@ -65,7 +66,7 @@ guest_launch()
 
 	guest_devices=("$@")
 	guest_starts=$((guest_starts + 1))
-	guest_log=/out/guest-$guest_starts.log
+	guest_log=/out/${guest_dir##*/}-$guest_starts.log
 	guest_args agent
 	rm -rf "$guest_dir"
 	mkdir -p "$guest_dir"
@@ -154,6 +155,31 @@ guest_answer()
 	done
 	echo "$line"
 	return 124
+}
+
+# fio_start DISK OPTION...: in the guest, until fio_stop; returns when it does I/O
+fio_start()
+{
+	local disk=$1
+
+	shift
+	guest_run 90 "d=\$(disk $disk)
+		commands() { awk '{ print \$1 + \$5 }' /sys/block/\${d##*/}/stat; }
+		before=\$(commands)
+		fio --name=load --filename=\$d --direct=1 --thread \
+			--ioengine=io_uring --time_based --runtime=600 $* \
+			</dev/null >/run/fio.log 2>&1 & echo \$! >/run/fio.pid
+		for i in \$(seq 800); do
+			[ \$(commands) -lt \$((before + 20)) ] || exit 0; sleep 0.1
+		done
+		cat /run/fio.log; exit 1"
+}
+
+fio_stop()
+{
+	guest_run 60 'kill $(cat /run/fio.pid); for i in $(seq 500); do
+		kill -0 $(cat /run/fio.pid) 2>/dev/null || exit 0; sleep 0.1; done;
+		cat /run/fio.log; exit 1'
 }
 
 # A command whose answer is waited for later, or that gets none because it ends

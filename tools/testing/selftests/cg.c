@@ -17,7 +17,7 @@ int cg_set(const char *dir, const char *file, const char *text)
 {
 	char path[256];
 
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	snprintf(path, sizeof(path), "%s/%s", dir ?: CGROUPS, file);
 	return write_file(path, text);
 }
 
@@ -26,7 +26,7 @@ int cg_enter(const char *dir)
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	return cg_set(dir ?: CGROUPS, "cgroup.procs", pid);
+	return cg_set(dir, "cgroup.procs", pid);
 }
 
 int cg_make(char *dir, size_t size, const char *controllers)
@@ -37,7 +37,7 @@ int cg_make(char *dir, size_t size, const char *controllers)
 	dir[0] = '\0';
 	if (access(CGROUPS "/cgroup.procs", F_OK))
 		mount("none", CGROUPS, "cgroup2", 0, NULL);
-	ret = cg_set(CGROUPS, "cgroup.subtree_control", controllers);
+	ret = cg_set(NULL, "cgroup.subtree_control", controllers);
 	if (ret)
 		return ret == -EINVAL ? -ENOENT : ret;
 	snprintf(dir, size, CGROUPS "/vng%d_%u", getpid(), serial++);

@@ -14,7 +14,7 @@ int cg_make(char *dir, size_t size, const char *controllers);
 /* This process, with all of its threads, moves there; NULL: to the root. */
 int cg_enter(const char *dir);
 
-/* Write to one of its files; 0 or -errno. */
+/* Write to one of its files; NULL: of the root's. 0 or -errno */
 int cg_set(const char *dir, const char *file, const char *text);
 
 /*
