@@ -248,6 +248,7 @@ static void vn_ctrl_free_work(struct work_struct *work)
 		kvfree(ctrl->workers[i]);
 	if (ctrl->mm)
 		mmdrop(ctrl->mm);
+	put_pid(ctrl->tgid);
 	kvfree(ctrl);
 	/* vn_wq is emptied before the module goes, so this returns in time. */
 	module_put(THIS_MODULE);
@@ -302,6 +303,25 @@ static void vn_ctrl_dead_work(struct work_struct *work)
 	vn_ctrl_put(ctrl);
 }
 
+static void vn_ctrl_end(struct vn_ctrl *ctrl)
+{
+	unsigned int i;
+
+	mutex_lock(&ctrl->lock);
+	if (ctrl->mm) {
+		vn_ctrl_let_go(ctrl);
+		for (i = 0; i < ctrl->nr_workers; i++)
+			vn_worker_stop(ctrl->workers[i]);
+	}
+	mutex_unlock(&ctrl->lock);
+	vn_ctrl_put(ctrl);
+}
+
+static void vn_ctrl_release_work(struct work_struct *work)
+{
+	vn_ctrl_end(container_of(work, struct vn_ctrl, release_work));
+}
+
 /**
  * vn_ctrl_create - a controller without owner, queues and namespaces
  *
@@ -329,6 +349,7 @@ struct vn_ctrl *vn_ctrl_create(void)
 	spin_lock_init(&ctrl->errors.lock);
 	init_waitqueue_head(&ctrl->events.wait);
 	INIT_WORK(&ctrl->dead_work, vn_ctrl_dead_work);
+	INIT_WORK(&ctrl->release_work, vn_ctrl_release_work);
 	INIT_WORK(&ctrl->free_work, vn_ctrl_free_work);
 	/* Requests in flight outlive the file, which holds the module so far. */
 	__module_get(THIS_MODULE);
@@ -358,19 +379,18 @@ void vn_ctrl_owner_died(struct vn_ctrl *ctrl)
  *
  * Does not wait for requests in flight: what they use goes with the last of
  * them.
+ *
+ * It may have to wait for a pass, and a pass for the owner's memory. If the
+ * owner is killed, its workers are; so it may wait for them itself. Nobody else
+ * may: neither a process that was given the file, nor the kernel, which closes
+ * what nobody took out of a socket.
  */
 void vn_ctrl_release(struct vn_ctrl *ctrl)
 {
-	unsigned int i;
-
-	mutex_lock(&ctrl->lock);
-	if (ctrl->mm) {
-		vn_ctrl_let_go(ctrl);
-		for (i = 0; i < ctrl->nr_workers; i++)
-			vn_worker_stop(ctrl->workers[i]);
-	}
-	mutex_unlock(&ctrl->lock);
-	vn_ctrl_put(ctrl);
+	if (!ctrl->tgid || ctrl->tgid == task_tgid(current))
+		vn_ctrl_end(ctrl);
+	else
+		queue_work(vn_wq, &ctrl->release_work);
 }
 
 /*
@@ -425,8 +445,10 @@ int vn_ctrl_set_owner(struct vn_ctrl *ctrl)
 	err = vn_ctrl_add_workers(ctrl, 1);
 	if (err)
 		return err;
+	ctrl->tgid = get_pid(task_tgid(current));
 	mmgrab(current->mm);
-	ctrl->mm = current->mm;
+	/* vn_ioctl() looks at it without the lock. */
+	WRITE_ONCE(ctrl->mm, current->mm);
 	return 0;
 }
 

@@ -175,6 +175,7 @@ static long vn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vn_ctrl *ctrl = file->private_data;
 	void __user *argp = (void __user *)arg;
+	struct mm_struct *mm;
 	long ret;
 
 	if (cmd == VHOST_GET_FEATURES)
@@ -182,11 +183,22 @@ static long vn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (VN_SIZED(cmd) == VN_SIZED(VHOST_NVME_GET_CAPS))
 		return vn_get_caps(argp);
 
-	mutex_lock(&ctrl->lock);
+	/*
+	 * Who holds the lock may wait for the owner's memory, for as long as a
+	 * userfaultfd does not answer: no other process waits for that.
+	 */
+	mm = READ_ONCE(ctrl->mm);
+	if (cmd == VHOST_SET_OWNER) {
+		if (mm)
+			return -EBUSY;
+	} else if (!mm || mm != current->mm) {
+		return -EPERM;
+	}
+
+	if (mutex_lock_killable(&ctrl->lock))
+		return -EINTR;
 	if (cmd == VHOST_SET_OWNER)
 		ret = vn_ctrl_set_owner(ctrl);
-	else if (!ctrl->mm || ctrl->mm != current->mm)
-		ret = -EPERM;
 	else if (READ_ONCE(ctrl->dead))
 		ret = -ESRCH;
 	else

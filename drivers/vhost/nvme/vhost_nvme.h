@@ -639,7 +639,8 @@ struct vn_errors {
  * struct vn_ctrl - a controller: one open file
  * @ref: the file, each SQ, each namespace, each pinned memory table
  * @lock: see the top of this file
- * @mm: the owner's address space, or NULL before VHOST_SET_OWNER
+ * @mm: the owner's address space, or NULL before VHOST_SET_OWNER; set once
+ * @tgid: the owner's process, or NULL as @mm
  * @workers: threads; one starts with the owner, others with SET_WORKERS, and all
  *	stop with the file. Every CQ, with all its SQs, belongs to one.
  * @nr_workers: their number
@@ -670,12 +671,14 @@ struct vn_errors {
  * @events: see there
  * @errors: see there
  * @dead_work: lets go of everything after the owner's death
+ * @release_work: the same after another process has closed the file
  * @free_work: frees it after the last reference
  */
 struct vn_ctrl {
 	struct kref		ref;
 	struct mutex		lock;		/* outermost */
 	struct mm_struct	*mm;
+	struct pid		*tgid;
 	struct vn_worker	*workers[VN_MAX_WORKERS];
 	unsigned int		nr_workers;
 	u64			poll_max_ns;
@@ -704,6 +707,7 @@ struct vn_ctrl {
 	struct vn_events	events;
 	struct vn_errors	errors;
 	struct work_struct	dead_work;
+	struct work_struct	release_work;
 	struct work_struct	free_work;
 };
 

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The owner dies at any moment: nothing may remain. */
+/*
+ * The owner dies at any moment: nothing may remain. And while it lives, nobody else
+ * need wait for its memory.
+ */
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "load.h"
@@ -439,6 +446,199 @@ TEST_F(survivor, killed)
 	sleep_ms(20);
 	owner_kill(&pid);
 	EXPECT_NOTHING_REMAINS();
+}
+
+/* The owner's memory where nobody answers for it yet */
+FIXTURE(absent) {
+	struct box box;
+	int uffd;
+	char *at;
+	long pinned;
+	int refcount;
+};
+
+#define ABSENT_GPA	(1ULL << 40)
+#define ABSENT_SIZE	0x10000
+
+FIXTURE_SETUP(absent)
+{
+	struct box_opts opts = { .disk_mib = 4 };
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range.len = ABSENT_SIZE,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct vng *g = &self->box.g;
+	int ret;
+
+	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (self->uffd < 0 && errno == ENOSYS)
+		SKIP(return, "no userfaultfd");
+	ASSERT_LE(0, self->uffd);
+	ASSERT_EQ(0, ioctl(self->uffd, UFFDIO_API, &api));
+	self->pinned = pages_pinned();
+	self->refcount = module_refcount();
+	ret = box_start(&self->box, &opts);
+	if (ret == -ENOENT || ret == -ENODEV)
+		SKIP(return, "%s", vng_msg(g));
+	ASSERT_EQ(0, ret) TH_LOG("%s", vng_msg(g));
+	self->at = mmap(NULL, ABSENT_SIZE, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->at);
+	reg.range.start = (uintptr_t)self->at;
+	ASSERT_EQ(0, ioctl(self->uffd, UFFDIO_REGISTER, &reg));
+	ASSERT_LE(0, vng_mem_map(g, ABSENT_GPA, self->at, ABSENT_SIZE));
+	OK(vng_mem_publish(g));
+}
+
+/* Somebody waits for the memory now. */
+static bool absent_wanted(int uffd)
+{
+	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	return poll(&pfd, 1, test_timeout_ms()) == 1 &&
+	       read(uffd, &msg, sizeof(msg)) == sizeof(msg);
+}
+
+/* The memory is there. */
+static int absent_answer(int uffd, char *at)
+{
+	struct uffdio_zeropage zero = {
+		.range = { (uintptr_t)at, ABSENT_SIZE },
+	};
+
+	return ioctl(uffd, UFFDIO_ZEROPAGE, &zero) ? -errno : 0;
+}
+
+FIXTURE_TEARDOWN(absent)
+{
+	absent_answer(self->uffd, self->at);
+	if (self->box.g.fd >= 0)
+		box_stop(&self->box);
+	else
+		disk_destroy(&self->box.disk);
+	close(self->uffd);
+}
+
+/* Its exit status; or -1 if it does not end, -2 if a signal ended it */
+static int exit_status(pid_t pid)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (vng_now_ms() > end)
+			return -1;
+		sleep_ms(2);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
+}
+
+/* An ioctl that looks at the memory */
+static void *absent_cq(void *arg)
+{
+	struct vhost_nvme_cq cq = {
+		.cqid = 9, .entries = 64, .addr = ABSENT_GPA,
+		.irq_fd = -1, .kick_fd = -1,
+	};
+	struct box *b = arg;
+
+	return (void *)(intptr_t)ioctl(b->g.fd, VHOST_NVME_CREATE_CQ, &cq);
+}
+
+/* What another process may not do, it need not wait for. */
+TEST_F(absent, others_refused)
+{
+	struct vng *g = &self->box.g;
+	pthread_t thread;
+	void *ret;
+	pid_t pid;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, absent_cq, &self->box));
+	EXPECT_TRUE(absent_wanted(self->uffd));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (!ioctl(g->fd, VHOST_NVME_RESET) || errno != EPERM)
+			_exit(1);
+		if (!ioctl(g->fd, VHOST_SET_OWNER) || errno != EBUSY)
+			_exit(2);
+		_exit(0);
+	}
+	EXPECT_EQ(0, exit_status(pid));
+	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, NULL));
+	EXPECT_EQ(0, absent_answer(self->uffd, self->at));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(NULL, ret);
+}
+
+static int reset_main(void *arg)
+{
+	struct box *b = arg;
+
+	_exit(vng_reset(&b->g) ? 1 : 0);
+}
+
+/* Who has the owner's memory waits, and can be killed. */
+TEST_F(absent, twin_killed)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	pthread_t thread;
+	pid_t pid;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, absent_cq, &self->box));
+	EXPECT_TRUE(absent_wanted(self->uffd));
+	pid = clone(reset_main, stack + sizeof(stack), CLONE_VM | SIGCHLD,
+		    &self->box);
+	ASSERT_LT(0, pid);
+	sleep_ms(50);
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(-2, exit_status(pid));
+	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, NULL));
+	EXPECT_EQ(0, absent_answer(self->uffd, self->at));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+}
+
+/* The last who closes the file need not wait for the owner's memory. */
+TEST_F(absent, others_close)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	struct vng_sqe sqe;
+	const char *what;
+	int pipefd[2];
+	char byte;
+	pid_t pid;
+
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 8);
+	sqe.prp1 = htole64(ABSENT_GPA);
+	OK(vng_submit(&b->sq, &sqe));
+	EXPECT_TRUE(absent_wanted(self->uffd));
+	ASSERT_EQ(0, pipe(pipefd));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(pipefd[1]);
+		_exit(read(pipefd[0], &byte, 1));
+	}
+	close(pipefd[0]);
+	close(b->g.fd);
+	b->g.fd = -1;
+	/* Now the child is the only one that has it. */
+	close(pipefd[1]);
+	EXPECT_EQ(0, exit_status(pid));
+	EXPECT_LT(0, threads(getpid(), "vhost-"));
+	EXPECT_EQ(0, absent_answer(self->uffd, self->at));
+	close(b->disk.fd);
+	b->disk.fd = -1;
+	what = remains(b->disk.path, self->pinned, self->refcount);
+	EXPECT_EQ(NULL, what) TH_LOG("%s", what);
+	while (threads(getpid(), "vhost-") > 0 && vng_now_ms() < end)
+		sleep_ms(2);
+	EXPECT_EQ(0, threads(getpid(), "vhost-"));
 }
 
 TEST_HARNESS_MAIN
