@@ -243,6 +243,7 @@ static void vn_ctrl_free_work(struct work_struct *work)
 	struct vn_ctrl *ctrl = container_of(work, struct vn_ctrl, free_work);
 	unsigned int i;
 
+	destroy_workqueue(ctrl->wq);
 	vn_turns_destroy(ctrl->turns);
 	for (i = 0; i < ctrl->nr_workers; i++)
 		kvfree(ctrl->workers[i]);
@@ -335,10 +336,11 @@ struct vn_ctrl *vn_ctrl_create(void)
 	if (!ctrl)
 		return NULL;
 	ctrl->turns = vn_turns_create("vhost-nvme-all", NULL);
-	if (!ctrl->turns) {
-		kvfree(ctrl);
-		return NULL;
-	}
+	if (!ctrl->turns)
+		goto err_free;
+	ctrl->wq = alloc_workqueue("vhost-nvme", WQ_UNBOUND, VN_MAX_TEARDOWN);
+	if (!ctrl->wq)
+		goto err_turns;
 	ctrl->max_transfer = VN_MAX_TRANSFER;
 	ctrl->max_verify = U32_MAX;
 	ctrl->batch = VN_SQ_BATCH;
@@ -348,12 +350,19 @@ struct vn_ctrl *vn_ctrl_create(void)
 	spin_lock_init(&ctrl->events.lock);
 	spin_lock_init(&ctrl->errors.lock);
 	init_waitqueue_head(&ctrl->events.wait);
+	INIT_WORK(&ctrl->sqs_work, vn_sqs_free_work);
 	INIT_WORK(&ctrl->dead_work, vn_ctrl_dead_work);
 	INIT_WORK(&ctrl->release_work, vn_ctrl_release_work);
 	INIT_WORK(&ctrl->free_work, vn_ctrl_free_work);
 	/* Requests in flight outlive the file, which holds the module so far. */
 	__module_get(THIS_MODULE);
 	return ctrl;
+
+err_turns:
+	vn_turns_destroy(ctrl->turns);
+err_free:
+	kvfree(ctrl);
+	return NULL;
 }
 
 /**
@@ -369,7 +378,7 @@ void vn_ctrl_owner_died(struct vn_ctrl *ctrl)
 	WRITE_ONCE(ctrl->dead, true);
 	vn_event(ctrl, VHOST_NVME_EVENT_WORKER_DIED, 0);
 	vn_ctrl_get(ctrl);
-	if (!queue_work(vn_wq, &ctrl->dead_work))
+	if (!queue_work(ctrl->wq, &ctrl->dead_work))
 		vn_ctrl_put(ctrl);
 }
 
@@ -390,7 +399,7 @@ void vn_ctrl_release(struct vn_ctrl *ctrl)
 	if (!ctrl->tgid || ctrl->tgid == task_tgid(current))
 		vn_ctrl_end(ctrl);
 	else
-		queue_work(vn_wq, &ctrl->release_work);
+		queue_work(ctrl->wq, &ctrl->release_work);
 }
 
 /*

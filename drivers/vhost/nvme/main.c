@@ -287,7 +287,7 @@ static int __init vn_init(void)
 	err = bioset_init(&vn_bio_set, BIO_POOL_SIZE, 0, 0);
 	if (err)
 		return err;
-	vn_wq = alloc_workqueue("vhost-nvme", WQ_UNBOUND, 0);
+	vn_wq = alloc_workqueue("vhost-nvme-free", WQ_UNBOUND, 0);
 	if (!vn_wq) {
 		err = -ENOMEM;
 		goto err_bio_set;

@@ -370,7 +370,7 @@ static void vn_mem_release(struct percpu_ref *ref)
 {
 	struct vn_mem *mem = container_of(ref, struct vn_mem, ref);
 
-	queue_work(vn_wq, &mem->free_work);
+	queue_work(mem->ctrl->wq, &mem->free_work);
 }
 
 static int vn_mem_pin(struct vn_ctrl *ctrl, struct vn_mem *mem)

@@ -156,7 +156,7 @@ static void vn_poll_work(struct work_struct *work)
 	more = vn_poll_disks(worker);
 	mutex_unlock(&worker->lock);
 	/* Every time it is queued, it has a reference. */
-	if (!more || !queue_delayed_work(vn_wq, &worker->poll_work, 1))
+	if (!more || !queue_delayed_work(ctrl->wq, &worker->poll_work, 1))
 		vn_ctrl_put(ctrl);
 }
 
@@ -183,6 +183,6 @@ void vn_poll_end(struct vn_worker *worker)
 	if (list_empty_careful(&worker->polled))
 		return;
 	vn_ctrl_get(worker->ctrl);
-	if (!queue_delayed_work(vn_wq, &worker->poll_work, 0))
+	if (!queue_delayed_work(worker->ctrl->wq, &worker->poll_work, 0))
 		vn_ctrl_put(worker->ctrl);
 }

@@ -321,9 +321,8 @@ void vn_sq_fail(struct vn_sq *sq)
 	vn_event(sq->ctrl, VHOST_NVME_EVENT_SQ_ERROR, sq->sqid);
 }
 
-static void vn_sq_free_work(struct work_struct *work)
+static void vn_sq_free(struct vn_sq *sq)
 {
-	struct vn_sq *sq = container_of(work, struct vn_sq, free_work);
 	struct vn_ctrl *ctrl = sq->ctrl;
 
 	vn_map_destroy(ctrl, &sq->map);
@@ -341,6 +340,22 @@ static void vn_sq_free_work(struct work_struct *work)
 
 	kfree(sq);
 	vn_ctrl_put(ctrl);
+}
+
+/**
+ * vn_sqs_free_work - free the SQs of a controller that are no longer in use
+ * @work: ctrl->sqs_work; each of the SQs holds the controller
+ *
+ * One work item for all of them: it may have to wait for an ioctl.
+ */
+void vn_sqs_free_work(struct work_struct *work)
+{
+	struct vn_ctrl *ctrl = container_of(work, struct vn_ctrl, sqs_work);
+	struct vn_sq *sq, *next;
+
+	llist_for_each_entry_safe(sq, next, llist_del_all(&ctrl->dead_sqs),
+				  dead)
+		vn_sq_free(sq);
 }
 
 static int vn_sq_check(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg)
@@ -406,7 +421,6 @@ int vn_sq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg)
 	refcount_set(&sq->ref, 1);
 	init_llist_head(&sq->done);
 	INIT_LIST_HEAD(&sq->active);
-	INIT_WORK(&sq->free_work, vn_sq_free_work);
 
 	err = vn_sq_alloc_reqs(sq);
 	if (err)

@@ -42,7 +42,7 @@ static void vn_bio_end_io(struct bio *bio)
 		vn_data_sync(req, true);
 	if (unlikely(read && !vn_data_dirty(req))) {
 		INIT_WORK(&req->work, vn_redirty_work);
-		queue_work(vn_wq, &req->work);
+		queue_work(req->ns->turns->wq, &req->work);
 		return;
 	}
 	vn_data_unmap(req, false);

@@ -125,6 +125,11 @@
  */
 #define VN_MAX_LEAVING		512
 /*
+ * Work items of a controller's teardown at a time, more than may have to wait for one
+ * another: the kernel's threads for them are nobody's.
+ */
+#define VN_MAX_TEARDOWN		64
+/*
  * What takes long is done in steps of this size. It bounds the memory for data
  * that is only compared or copied, ...
  */
@@ -359,7 +364,7 @@ struct vn_cq {
  * @map: the ring
  * @kick: SQ tail doorbell with shadow doorbells
  * @reqs: all requests
- * @free_work: frees the queue after the last reference
+ * @dead: in ctrl->dead_sqs after the last reference
  *
  * Under ctrl->lock:
  * @deleting: DELETE_SQ or RESET was called
@@ -393,7 +398,7 @@ struct vn_sq {
 	struct vn_map		map;
 	struct vn_kick		kick;
 	struct vn_req		*reqs;
-	struct work_struct	free_work;
+	struct llist_node	dead;
 	bool			deleting;
 
 	struct list_head	node;
@@ -659,6 +664,8 @@ struct vn_errors {
  * @dbs: shadow doorbells, or no pages
  * @eis: EventIdx
  * @turns: commands that may wait for the disks of several namespaces
+ * @wq: teardown; may wait for the owner's memory, its ioctls and the closing of its
+ *	disks, so that no other controller's is here
  * @write_through: what is written is on the medium before the command completes:
  *	paused workers to change, as the next four
  * @max_transfer: most bytes of one Read, Write or Compare
@@ -670,6 +677,8 @@ struct vn_errors {
  * @bounce_bytes: of bounce buffers
  * @events: see there
  * @errors: see there
+ * @dead_sqs: SQs that nobody uses any more
+ * @sqs_work: frees those
  * @dead_work: lets go of everything after the owner's death
  * @release_work: the same after another process has closed the file
  * @free_work: frees it after the last reference
@@ -696,6 +705,7 @@ struct vn_ctrl {
 	struct vn_map		dbs;
 	struct vn_map		eis;
 	struct vn_turns		*turns;
+	struct workqueue_struct	*wq;
 	bool			write_through;
 	u32			max_transfer;
 	u32			max_verify;
@@ -706,6 +716,8 @@ struct vn_ctrl {
 	atomic_long_t		bounce_bytes;
 	struct vn_events	events;
 	struct vn_errors	errors;
+	struct llist_head	dead_sqs;
+	struct work_struct	sqs_work;
 	struct work_struct	dead_work;
 	struct work_struct	release_work;
 	struct work_struct	free_work;
@@ -713,7 +725,7 @@ struct vn_ctrl {
 
 #define VN_NS_FLAGS	(VHOST_NVME_NS_RDONLY | VHOST_NVME_NS_NODEALLOC)
 
-/* Teardown, and completions that must sleep; each may wait for its own disk */
+/* Frees controllers: their own workqueues have nothing left to wait for then */
 extern struct workqueue_struct *vn_wq;
 /* For pieces of bios that are beyond a disk's limits */
 extern struct bio_set vn_bio_set;
@@ -763,6 +775,7 @@ int vn_sq_create(struct vn_ctrl *ctrl, const struct vhost_nvme_sq *arg);
 int vn_sq_delete(struct vn_ctrl *ctrl, unsigned long sqid);
 void vn_sq_detach(struct vn_sq *sq);
 void vn_sq_fail(struct vn_sq *sq);
+void vn_sqs_free_work(struct work_struct *work);
 struct vn_req *vn_req_get(struct vn_sq *sq);
 void vn_req_complete(struct vn_req *req);
 
@@ -847,8 +860,12 @@ void vn_ns_remove(struct vn_ctrl *ctrl, u32 nsid);
  */
 static inline void vn_sq_put(struct vn_sq *sq)
 {
-	if (refcount_dec_and_test(&sq->ref))
-		queue_work(vn_wq, &sq->free_work);
+	struct vn_ctrl *ctrl = sq->ctrl;
+
+	/* Only who finds the list empty queues the work, and holds @ctrl until then. */
+	if (refcount_dec_and_test(&sq->ref) &&
+	    llist_add(&sq->dead, &ctrl->dead_sqs))
+		queue_work(ctrl->wq, &ctrl->sqs_work);
 }
 
 /**
@@ -879,7 +896,7 @@ static inline struct vn_ns *vn_ns_get(struct vn_ctrl *ctrl, u32 nsid)
 static inline void vn_ns_put(struct vn_ns *ns)
 {
 	if (refcount_dec_and_test(&ns->ref))
-		queue_work(vn_wq, &ns->free_work);
+		queue_work(ns->ctrl->wq, &ns->free_work);
 }
 
 /* Is the doorbell at this value? Only a hint: what it covers is not yet read. */

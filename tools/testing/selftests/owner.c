@@ -641,4 +641,91 @@ TEST_F(absent, others_close)
 	EXPECT_EQ(0, threads(getpid(), "vhost-"));
 }
 
+#define CROWD_QUEUES	128
+
+/* A controller that has many queues, and deletes them while a worker waits for memory */
+struct crowd {
+	struct vng	g;
+	struct vng_cq	cq[2];
+	struct vng_sq	sq[CROWD_QUEUES];
+	pthread_t	thread;
+};
+
+/* All queues but the last are one worker's; the last one's has a command without data. */
+static int crowd_start(struct crowd *c, int disk, void *at)
+{
+	struct vng *g = &c->g;
+	unsigned int i;
+	uint64_t gpa;
+	int ret;
+
+	ret = vng_open(g) ?: vng_set_owner(g);
+	if (ret)
+		return ret;
+	ret = vng_mem_add(g, VNG_MEM_ANON, BOX_GPA, 1 << 20);
+	if (ret >= 0)
+		ret = vng_mem_map(g, ABSENT_GPA, at, ABSENT_SIZE);
+	if (ret < 0)
+		return ret;
+	c->cq[1].worker = 1;
+	ret = vng_mem_publish(g) ?: vng_set_ns(g, 1, disk, 9, 0, 0) ?:
+	      vng_set_workers(g, 2) ?:
+	      vng_cq_create(g, &c->cq[0], 1, 8, 0) ?:
+	      vng_cq_create(g, &c->cq[1], 2, 8, 0);
+	gpa = vng_alloc(g, 4096, 4096);
+	for (i = 0; i < CROWD_QUEUES && !ret; i++) {
+		c->sq[i].gpa = gpa;
+		ret = vng_sq_create(g, &c->sq[i], i + 1,
+				    &c->cq[i == CROWD_QUEUES - 1], 2, 0);
+	}
+	return ret;
+}
+
+static int crowd_command(struct crowd *c)
+{
+	struct vng_sqe sqe;
+
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, 8);
+	sqe.prp1 = htole64(ABSENT_GPA);
+	return vng_submit(&c->sq[CROWD_QUEUES - 1], &sqe);
+}
+
+static void *crowd_reset(void *arg)
+{
+	struct crowd *c = arg;
+
+	return (void *)(intptr_t)vng_reset(&c->g);
+}
+
+/* However many work items wait for memory, those of other controllers do not. */
+TEST_F(absent, crowd)
+{
+	struct vng *g = &self->box.g;
+	static struct crowd crowd[9];
+	unsigned int i;
+	void *ret;
+
+	for (i = 0; i < ARRAY_SIZE(crowd); i++) {
+		ASSERT_EQ(0, crowd_start(&crowd[i], self->box.disk.fd, self->at))
+			TH_LOG("%s", vng_msg(&crowd[i].g));
+		ASSERT_EQ(0, crowd_command(&crowd[i]));
+		ASSERT_TRUE(absent_wanted(self->uffd));
+		ASSERT_EQ(0, pthread_create(&crowd[i].thread, NULL, crowd_reset,
+					    &crowd[i]));
+	}
+	/* They have deleted the other queues by then, which wait for the reset. */
+	sleep_ms(200);
+	OK(vng_sq_delete(&self->box.sq));
+	EXPECT_EQ(0, vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1))
+		TH_LOG("%s", vng_msg(g));
+	EXPECT_EQ(0, absent_answer(self->uffd, self->at));
+	for (i = 0; i < ARRAY_SIZE(crowd); i++) {
+		ASSERT_EQ(0, pthread_join(crowd[i].thread, &ret));
+		EXPECT_EQ(NULL, ret);
+		EXPECT_EQ(0, vng_event_wait(&crowd[i].g,
+					    VHOST_NVME_EVENT_RESET_DONE, 0));
+		vng_close(&crowd[i].g);
+	}
+}
+
 TEST_HARNESS_MAIN

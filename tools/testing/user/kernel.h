@@ -189,6 +189,13 @@ struct llist_head {
 	struct llist_node *first;
 };
 
+static inline bool llist_add(struct llist_node *new, struct llist_head *head)
+{
+	new->next = head->first;
+	head->first = new;
+	return !new->next;
+}
+
 #define LIST_HEAD(name)	struct list_head name = { &(name), &(name) }
 
 static inline void INIT_LIST_HEAD(struct list_head *list)

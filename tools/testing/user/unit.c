@@ -18,7 +18,6 @@ const struct unit_config *unit_config;
 struct task_struct *current;
 void (*unit_failed)(void);
 
-struct workqueue_struct *vn_wq;
 struct bio_set vn_bio_set;
 
 static struct unit {
