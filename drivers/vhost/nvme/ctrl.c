@@ -389,10 +389,10 @@ void vn_ctrl_owner_died(struct vn_ctrl *ctrl)
  * Does not wait for requests in flight: what they use goes with the last of
  * them.
  *
- * It may have to wait for a pass, and a pass for the owner's memory. If the
- * owner is killed, its workers are; so it may wait for them itself. Nobody else
- * may: neither a process that was given the file, nor the kernel, which closes
- * what nobody took out of a socket.
+ * It may have to wait for a pass, and a pass for the owner's memory. The
+ * workers are threads of the owner, killed with it; so the owner may wait
+ * for them itself. Nobody else may: neither a process that was given the file,
+ * nor the kernel, which closes what nobody took out of a socket.
  */
 void vn_ctrl_release(struct vn_ctrl *ctrl)
 {
@@ -456,8 +456,8 @@ int vn_ctrl_set_owner(struct vn_ctrl *ctrl)
 		return err;
 	ctrl->tgid = get_pid(task_tgid(current));
 	mmgrab(current->mm);
-	/* vn_ioctl() looks at it without the lock. */
-	WRITE_ONCE(ctrl->mm, current->mm);
+	/* vn_ioctl() looks at both without the lock. */
+	smp_store_release(&ctrl->mm, current->mm);
 	return 0;
 }
 

@@ -187,11 +187,11 @@ static long vn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	 * Who holds the lock may wait for the owner's memory, for as long as a
 	 * userfaultfd does not answer: no other process waits for that.
 	 */
-	mm = READ_ONCE(ctrl->mm);
+	mm = smp_load_acquire(&ctrl->mm);	/* before tgid */
 	if (cmd == VHOST_SET_OWNER) {
 		if (mm)
 			return -EBUSY;
-	} else if (!mm || mm != current->mm) {
+	} else if (mm != current->mm || ctrl->tgid != task_tgid(current)) {
 		return -EPERM;
 	}
 

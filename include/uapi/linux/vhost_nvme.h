@@ -10,11 +10,11 @@
  * One open file of /dev/vhost-nvme is one controller. What vhost already
  * defines is taken from <linux/vhost.h>, with vhost's meaning:
  *
- *   VHOST_SET_OWNER      binds the controller to the caller's address space and
- *                        starts a worker thread. Every other ioctl except
- *                        VHOST_GET_FEATURES and VHOST_NVME_GET_CAPS needs it
- *                        first, fails with EPERM in any process with another
- *                        address space, and with ESRCH after
+ *   VHOST_SET_OWNER      binds the controller to the calling process and its
+ *                        address space, and starts a worker thread. Every
+ *                        other ioctl except VHOST_GET_FEATURES and
+ *                        VHOST_NVME_GET_CAPS needs it first, fails with EPERM
+ *                        in any other process, and with ESRCH after
  *                        EVENT_WORKER_DIED.
  *   VHOST_GET_FEATURES   a bit mask of VHOST_NVME_F_*.
  *   VHOST_SET_FEATURES   EOPNOTSUPP for a bit that GET_FEATURES does not show;
