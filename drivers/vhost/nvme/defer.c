@@ -165,16 +165,37 @@ static void vn_turns_add(struct vn_turns *turns, struct vn_req *req)
 		vn_share_crowd(turns, sqid, true);
 }
 
-static struct vn_req *vn_turns_take(struct vn_turns *turns)
+static void vn_turns_move(struct vn_turns *turns, struct vn_req *req,
+			  struct list_head *to)
+{
+	u16 sqid = req->sq->sqid;
+
+	lockdep_assert_held(&turns->lock);
+	list_move_tail(&req->node, to);
+	if (list_empty(&turns->queue[sqid]))
+		__clear_bit(sqid, turns->waiting);
+	if (!req->op->blocking && !--turns->nr_refused[sqid])
+		vn_share_crowd(turns, sqid, false);
+}
+
+/*
+ * Whose turn it is: one command; or all of an SQ that is being deleted, whatever it
+ * has had, since they only have to end, and who deletes it waits for them.
+ */
+static void vn_turns_take(struct vn_turns *turns, struct list_head *to)
 {
 	u32 lead, least = VN_NO_LEAD;
 	unsigned int sqid, next = 0;
-	struct vn_req *req;
+	struct vn_req *req, *tmp;
 
 	lockdep_assert_held(&turns->lock);
 	for_each_set_bit_wrap(sqid, turns->waiting, VN_MAX_QUEUES + 1,
 			      turns->next) {
-		lead = vn_lead(turns->served[sqid], turns->now);
+		req = list_first_entry(&turns->queue[sqid], struct vn_req,
+				       node);
+		lead = 0;
+		if (!READ_ONCE(req->sq->deleting))
+			lead = vn_lead(turns->served[sqid], turns->now);
 		if (lead < least) {
 			least = lead;
 			next = sqid;
@@ -183,19 +204,17 @@ static struct vn_req *vn_turns_take(struct vn_turns *turns)
 			break;
 	}
 	if (least == VN_NO_LEAD)
-		return NULL;
+		return;
 	vn_have_turn(&turns->served[next], &turns->now, least);
 	turns->next = next + 1;
 	if (turns->disk)
 		vn_share_turn(turns);
 
-	req = list_first_entry(&turns->queue[next], struct vn_req, node);
-	list_del(&req->node);
-	if (list_empty(&turns->queue[next]))
-		__clear_bit(next, turns->waiting);
-	if (!req->op->blocking && !--turns->nr_refused[next])
-		vn_share_crowd(turns, next, false);
-	return req;
+	list_for_each_entry_safe(req, tmp, &turns->queue[next], node) {
+		vn_turns_move(turns, req, to);
+		if (!READ_ONCE(req->sq->deleting))
+			break;
+	}
 }
 
 /*
@@ -309,26 +328,32 @@ static bool vn_req_run(struct vn_req *req)
 }
 
 /*
- * One command, or one step of one. Not a loop: the freezer stops a workqueue between
- * two executions of its work items, and waits no longer than 20 s for the present ones.
+ * One command, or one step of one, or the end of some. Not a loop: the freezer stops a
+ * workqueue between two executions of its work items, and waits no longer than 20 s for
+ * the present ones.
  */
 static void vn_runner_work(struct work_struct *work)
 {
 	struct vn_runner *runner = container_of(work, struct vn_runner, work);
 	struct vn_turns *turns = runner->turns;
-	struct vn_req *req;
-	bool more = false;
+	struct vn_req *req, *more = NULL;
+	LIST_HEAD(taken);
 
 	spin_lock_irq(&turns->lock);
-	req = vn_turns_take(turns);
+	vn_turns_take(turns, &taken);
 	spin_unlock_irq(&turns->lock);
 
-	if (req)
-		more = vn_req_run(req);
+	while ((req = list_first_entry_or_null(&taken, struct vn_req, node))) {
+		/* Whoever completes it may use it for another command at once. */
+		list_del(&req->node);
+		if (vn_req_run(req))
+			more = req;
+		cond_resched();
+	}
 
 	spin_lock_irq(&turns->lock);
 	if (more)
-		vn_turns_add(turns, req);
+		vn_turns_add(turns, more);
 	if (bitmap_empty(turns->waiting, VN_MAX_QUEUES + 1))
 		__set_bit(runner - turns->runner, &turns->idle);
 	else

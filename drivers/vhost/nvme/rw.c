@@ -236,25 +236,26 @@ static void vn_flush_all_end(struct vn_req *req)
 	kfree(all);
 }
 
-static void vn_flush_all_issue(struct vn_req *req)
+/* One of them. If it fails the others are flushed all the same. */
+static bool vn_flush_all_step(struct vn_req *req)
 {
 	struct vn_flush_all *all = req->data;
-	unsigned int i;
+	struct vn_ns *ns;
 	u16 status;
 	int err;
 
-	for (i = 0; i < all->nr; i++) {
-		err = blkdev_issue_flush(all->ns[i]->bdev);
-		status = vn_errno_status(all->ns[i], err, false);
-		if (!req->status)
-			req->status = status;
-	}
-	vn_flush_all_end(req);
-	vn_req_complete(req);
+	if (req->pos == all->nr)
+		return false;
+	ns = all->ns[req->pos++];
+	err = blkdev_issue_flush(ns->bdev);
+	status = vn_errno_status(ns, err, false);
+	if (!req->status)
+		req->status = status;
+	return req->pos < all->nr;
 }
 
 static const struct vn_op vn_flush_all_op = {
-	.issue		= vn_flush_all_issue,
+	.step		= vn_flush_all_step,
 	.end		= vn_flush_all_end,
 	.blocking	= true,
 };
@@ -276,6 +277,7 @@ static u16 vn_flush_all_prep(struct vn_req *req)
 		if (ctrl->ns[nsid])
 			all->ns[nr++] = vn_ns_get(ctrl, nsid);
 	req->data = all;
+	req->pos = 0;
 	req->op = &vn_flush_all_op;
 	return NVME_SC_SUCCESS;
 }

@@ -439,6 +439,8 @@ TEST_F(life, other_queues)
 }
 
 /* A disk with room for one request, which takes long: commands wait for their turn. */
+#define SLOW_DISK	"irqmode=2 completion_nsec=200000000 submit_queues=1 hw_queue_depth=1 cache_size=1"
+
 FIXTURE(turns) {
 	struct box box;
 };
@@ -452,8 +454,7 @@ FIXTURE_VARIANT_ADD(turns, reset) { .reset = true };
 
 FIXTURE_SETUP(turns)
 {
-	BOX_SETUP(&self->box, .attrs =
-		  "irqmode=2 completion_nsec=200000000 submit_queues=1 hw_queue_depth=1 cache_size=1");
+	BOX_SETUP(&self->box, .attrs = SLOW_DISK);
 }
 
 FIXTURE_TEARDOWN(turns)
@@ -511,6 +512,103 @@ TEST_F(turns, not_begun)
 	EXPECT_EQ(nr, i);
 	EXPECT_LT(0, aborted);
 	TH_LOG("%u of %u not executed", aborted, nr);
+}
+
+/* Flush of all namespaces ends between two of them. */
+TEST_F(turns, flush_all)
+{
+	const unsigned int nr = 30;
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint64_t end = vng_now_ms() + g->timeout_ms;
+	long before = disk_flushes(&b->disk);
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+	unsigned int i;
+
+	for (i = 2; i <= nr; i++)
+		OK(vng_set_ns(g, i, b->disk.fd, 9, 0, 0));
+	vng_cmd_flush(&sqe, UINT32_MAX);
+	OK(vng_submit(&b->sq, &sqe));
+	while (disk_flushes(&b->disk) == before)
+		ASSERT_GT(end, vng_now_ms());
+	if (variant->reset) {
+		OK(vng_reset(g));
+		OK(vng_event_wait(g, VHOST_NVME_EVENT_RESET_DONE, 0));
+	} else {
+		OK(vng_sq_delete(&b->sq));
+		OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
+	}
+	ASSERT_EQ(1, vng_cq_peek(&b->cq, &cqe));
+	EXPECT_EQ(VNG_SC_ABORT_QUEUE, vng_status(&cqe));
+	EXPECT_GT(before + nr, disk_flushes(&b->disk));
+}
+
+FIXTURE(neighbours) {
+	struct box box;
+	struct vng_cq cq;
+	struct vng_sq sq;
+};
+
+FIXTURE_SETUP(neighbours)
+{
+	struct vng *g = &self->box.g;
+
+	BOX_SETUP(&self->box, .attrs = SLOW_DISK);
+	OK(vng_cq_create(g, &self->cq, 2, 64, VNG_IEN | VNG_KICK));
+	OK(vng_sq_create(g, &self->sq, 2, &self->cq, 64, VNG_KICK));
+}
+
+FIXTURE_TEARDOWN(neighbours)
+{
+	box_stop(&self->box);
+}
+
+/*
+ * Of a queue that is deleted while another one has the disk busy, what has not begun
+ * does not wait for the other's commands, one by one.
+ */
+TEST_F(neighbours, deleted)
+{
+	const unsigned int nr = 60;
+	struct vng_sq *sq[2] = { &self->box.sq, &self->sq };
+	struct box *b = &self->box;
+	struct vng *g = &b->g;
+	uint64_t buf = vng_alloc(g, 4096, 4096);
+	uint64_t end = vng_now_ms() + g->timeout_ms;
+	struct vhost_nvme_stats s;
+	struct vng_sqe sqe;
+	struct vng_cqe cqe;
+	unsigned int i, j;
+
+	ASSERT_NE(0, buf);
+	for (i = 0; i < nr; i++) {
+		for (j = 0; j < 2; j++) {
+			vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 32 * i + 16 * j, 8);
+			OK(vng_prp_contig(g, &sqe, buf, 4096));
+			sqe.cid = htole16(i);
+			OK(vng_sq_push(sq[j], &sqe));
+		}
+	}
+	for (j = 0; j < 2; j++) {
+		OK(vng_sq_ring(sq[j]));
+		do {
+			OK(vng_stats(g, VHOST_NVME_STATS_SQ, j + 1, &s));
+			ASSERT_GT(end, vng_now_ms());
+		} while (s.commands < nr);
+	}
+	while (vng_cq_peek(&self->cq, &cqe) == 1)
+		EXPECT_EQ(0, vng_status(&cqe));
+	OK(vng_sq_delete(&b->sq));
+	OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
+	for (i = 0; vng_cq_peek(&self->cq, &cqe) == 1; i++)
+		EXPECT_EQ(0, vng_status(&cqe));
+	TH_LOG("the other queue had %u executed meanwhile", i);
+	/* No more than begin at a time, and one or two that the disk had. */
+	EXPECT_GT(20, i);
+	for (i = 0; vng_cq_peek(&b->cq, &cqe) == 1; i++)
+		;
+	EXPECT_EQ(nr, i);
 }
 
 TEST_HARNESS_MAIN

@@ -225,13 +225,29 @@ static inline void list_del(struct list_head *entry)
 	entry->prev = NULL;
 }
 
+static inline void list_move_tail(struct list_head *entry, struct list_head *list)
+{
+	list_del(entry);
+	list_add_tail(entry, list);
+}
+
 #define list_first_entry(list, type, member) \
 	container_of((list)->next, type, member)
+
+#define list_first_entry_or_null(list, type, member) \
+	(list_empty(list) ? NULL : list_first_entry(list, type, member))
 
 #define list_for_each_entry(pos, head, member)				\
 	for ((pos) = list_first_entry(head, __typeof__(*(pos)), member);	\
 	     &(pos)->member != (head);					\
 	     (pos) = list_first_entry(&(pos)->member, __typeof__(*(pos)), member))
+
+#define list_for_each_entry_safe(pos, n, head, member)			\
+	for ((pos) = list_first_entry(head, __typeof__(*(pos)), member),	\
+	     (n) = list_first_entry(&(pos)->member, __typeof__(*(n)), member);	\
+	     &(pos)->member != (head);					\
+	     (pos) = (n),						\
+	     (n) = list_first_entry(&(n)->member, __typeof__(*(n)), member))
 
 /*
  * Counters, references, locks
