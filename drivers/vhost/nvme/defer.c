@@ -121,22 +121,29 @@ static void vn_share_crowd(struct vn_turns *turns, unsigned int sqid,
 
 static struct vn_disk *vn_disk_get(struct gendisk *gendisk)
 {
-	struct vn_disk *disk;
+	struct vn_disk *disk, *new;
+
+	/*
+	 * Not with the lock, which all owners take: there may be little memory in the
+	 * cgroup of this one. Nor is it charged, since others use it, too.
+	 */
+	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return NULL;
+	new->disk = gendisk;
+	spin_lock_init(&new->lock);
 
 	mutex_lock(&vn_disks_lock);
 	list_for_each_entry(disk, &vn_disks, node)
 		if (disk->disk == gendisk)
 			goto found;
-	disk = kzalloc(sizeof(*disk), GFP_KERNEL_ACCOUNT);
-	if (!disk)
-		goto out;
-	disk->disk = gendisk;
-	spin_lock_init(&disk->lock);
+	disk = new;
+	new = NULL;
 	list_add_tail(&disk->node, &vn_disks);
 found:
 	disk->users++;
-out:
 	mutex_unlock(&vn_disks_lock);
+	kfree(new);
 	return disk;
 }
 
