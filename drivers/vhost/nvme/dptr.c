@@ -414,9 +414,10 @@ static noinline void vn_bounce(struct vn_req *req)
 /*
  * DMA makes pages dirty behind the page tables' back. That can be recorded
  * only where sleeping is allowed, so it is recorded before, and looked after
- * at the end (as block/bio.c does for direct I/O).
+ * at the end (as block/bio.c does for direct I/O). Who has a file system in user
+ * space can keep a page of it locked: that must not outlive the worker's process.
  */
-static void vn_data_set_dirty(struct vn_req *req)
+static bool vn_data_set_dirty(struct vn_req *req)
 {
 	struct folio *folio;
 	unsigned int i;
@@ -427,10 +428,12 @@ static void vn_data_set_dirty(struct vn_req *req)
 		folio = page_folio(req->bv[i].bv_page);
 		if (folio_test_dirty(folio))
 			continue;
-		folio_lock(folio);
+		if (folio_lock_killable(folio))
+			return false;
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
 	}
+	return true;
 }
 
 /* See vn_data_dirty(). */
@@ -471,8 +474,8 @@ static noinline u16 vn_data_map_all(struct vn_req *req, bool dma)
 		status = NVME_SC_INTERNAL;
 	if (status)
 		return status;
-	if (vn_req_is_read(req) && !req->mem)
-		vn_data_set_dirty(req);
+	if (vn_req_is_read(req) && !req->mem && !vn_data_set_dirty(req))
+		return NVME_SC_DATA_XFER_ERROR;
 	/* Nor does a disk expect a bio of more segments than others make. */
 	if (dma && (req->nr_bv > VN_MAX_PAGES || vn_data_has_bucket(req) ||
 		    vn_data_needs_bounce(req, req->nr_bv)))

@@ -420,7 +420,7 @@ struct folio {
 
 unsigned long folio_nr_pages(const struct folio *folio);
 bool folio_test_dirty(const struct folio *folio);
-void folio_lock(struct folio *folio);
+int folio_lock_killable(struct folio *folio);
 void folio_unlock(struct folio *folio);
 void folio_mark_dirty(struct folio *folio);
 

@@ -247,10 +247,11 @@ bool folio_test_dirty(const struct folio *folio)
 	return folio->page.dirty;
 }
 
-void folio_lock(struct folio *folio)
+int folio_lock_killable(struct folio *folio)
 {
 	might_sleep();
 	unit_assert(folio == folio->page.folio, "no folio");
+	return unit_fault() ? -EINTR : 0;
 }
 
 void folio_unlock(struct folio *folio)
