@@ -138,7 +138,7 @@ in_vm queues $((1200 + namespaces * 5)) "queues, interrupt pins, namespaces" \
 	"bash /bench/host/test-queues $namespaces"
 in_vm compare 900 "the same guest with vhost=on and with vhost=off" \
 	"bash /bench/host/test-compare"
-in_vm fuzz-guest $((900 + commands / 10)) "the same commands by chance for vhost=on and vhost=off" \
+in_vm fuzz-guest $((900 + commands / 5)) "the same commands by chance for vhost=on and vhost=off" \
 	"bash /bench/host/test-fuzz 1 $commands"
 in_vm options 1200 "the device's options and messages" \
 	"bash /bench/host/test-options"

@@ -16,7 +16,7 @@ vars="${VNG_SEED:+VNG_SEED=$VNG_SEED} FUZZ_COUNT=10000 FUZZ_SEQUENCES=600"
 limit=900
 # Commands and seconds of the guest's
 seed=${VNG_SEED:-$(od -An -N 4 -t u4 /dev/urandom | tr -d ' ')}
-guest=5000 guest_seconds=0 guest_limit=900
+guest=5000 guest_seconds=0 guest_limit=1500
 if [ -n "${LONG:-}" ] && [ -n "${COUNT:-}" ]; then
 	# The slowest machine does more than 50 commands a second. Four tests
 	# share them.
@@ -24,14 +24,14 @@ if [ -n "${LONG:-}" ] && [ -n "${COUNT:-}" ]; then
 	vars+=" FUZZ_COUNT=$(((COUNT + 3) / 4)) FUZZ_SEQUENCES=$((COUNT / 100 + 1))"
 	vars+=" VNG_SCALE=$((limit / 300))"
 	# It does more than 10 in a second.
-	guest=$((COUNT / 100 + 1)) guest_limit=$((COUNT / 1000 + 900))
+	guest=$((COUNT / 100 + 1)) guest_limit=$((COUNT / 500 + 1200))
 elif [ -n "${LONG:-}" ]; then
 	# The fuzzer of ioctls is the fifth test, that of the guest the sixth.
 	seconds=$(awk -v hours="${HOURS:-1}" 'BEGIN { print int(hours * 600) }')
 	[ "$seconds" -ge 1 ] || die "HOURS=${HOURS:-1} is no time"
 	limit=$((seconds * 6 + 900))
 	vars+=" FUZZ_SECONDS=$seconds VNG_SCALE=$((limit / 300))"
-	guest=0 guest_seconds=$seconds guest_limit=$((seconds + 1800))
+	guest=0 guest_seconds=$seconds guest_limit=$((seconds * 4 / 3 + 1800))
 fi
 
 rm -rf "$out"
