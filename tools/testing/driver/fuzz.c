@@ -324,19 +324,6 @@ static void adopt_disk(const struct ns *ns, unsigned int diff)
 		write_disk(off, ns, ns->content);
 }
 
-static bool may_write(const struct command *cmd)
-{
-	switch (cmd->sqe.opcode) {
-	case IO_READ:
-	case IO_FLUSH:
-	case IO_COMPARE:
-	case IO_VERIFY:
-		return false;
-	default:
-		return !cmd->admin;
-	}
-}
-
 /* All disks are as they should be, and so is the memory that nobody knows. */
 static void check_all(void)
 {

@@ -154,6 +154,9 @@ void gen_admin(struct fuzz *f, const struct window *w, struct command *cmd);
 /* The namespace with that identifier, or NULL */
 const struct ns *find_ns(const struct fuzz *f, uint32_t nsid);
 
+/* Could it change what is in a namespace? */
+bool may_write(const struct command *cmd);
+
 /* Follow the data pointer: sets len, traits, piece, pieces and params. */
 void walk(const struct fuzz *f, struct command *cmd);
 

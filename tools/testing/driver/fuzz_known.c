@@ -52,6 +52,19 @@ static bool in_range(const struct ns *ns, uint64_t slba, uint64_t nlb)
 	return slba <= ns->blocks && nlb <= ns->blocks - slba;
 }
 
+bool may_write(const struct command *cmd)
+{
+	switch (cmd->sqe.opcode) {
+	case IO_READ:
+	case IO_FLUSH:
+	case IO_COMPARE:
+	case IO_VERIFY:
+		return false;
+	default:
+		return !cmd->admin;
+	}
+}
+
 /* Bytes that are transferred, if anything is */
 static uint32_t data_len(const struct fuzz *f, const struct sqe *sqe)
 {

@@ -132,19 +132,6 @@ static struct outcome send_cmd(int fd, unsigned long request, const struct sqe *
 	return (struct outcome) { .status = ret, .dw0 = c.result };
 }
 
-static bool may_write(const struct command *c)
-{
-	switch (c->sqe.opcode) {
-	case IO_READ:
-	case IO_FLUSH:
-	case IO_COMPARE:
-	case IO_VERIFY:
-		return false;
-	default:
-		return true;
-	}
-}
-
 static bool to_controller(const struct command *c)
 {
 	return c->sqe.opcode & 1;
