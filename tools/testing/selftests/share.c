@@ -39,6 +39,8 @@
  * @depth: commands that it has sent and not got back, at most
  * @sent: commands
  * @done: of them
+ * @done_at: value of @done when a command was sent, by its number; or NULL
+ * @passed: most commands that were done while another one waited
  */
 struct side {
 	struct vng *g;
@@ -48,6 +50,8 @@ struct side {
 	unsigned int depth;
 	unsigned int sent;
 	unsigned int done;
+	unsigned int *done_at;
+	unsigned int passed;
 };
 
 static int controller(struct vng *g, int disk)
@@ -74,6 +78,15 @@ static int queues(struct side *s, struct vng *g, uint16_t id, uint32_t entries,
 	       vng_sq_create(g, &s->sq, id, &s->cq, entries, VNG_KICK);
 }
 
+static int look_back(struct side *s, uint16_t cid)
+{
+	if (cid >= s->sent)
+		return vng_fail(s->g, -EIO, "completion of CID %u", cid);
+	if (s->passed < s->done - s->done_at[cid])
+		s->passed = s->done - s->done_at[cid];
+	return 0;
+}
+
 /* Send what it may have, and take what has come back. */
 static int turn(struct side *s, uint8_t opcode)
 {
@@ -84,6 +97,8 @@ static int turn(struct side *s, uint8_t opcode)
 	while (s->sent - s->done < s->depth && vng_sq_room(&s->sq) && !ret) {
 		vng_cmd_rw(&sqe, opcode, 1, s->sent % 1024, 1);
 		sqe.prp1 = htole64(s->buf);
+		if (s->done_at)
+			s->done_at[s->sent] = s->done;
 		sqe.cid = htole16(s->sent++);
 		ret = vng_sq_push(&s->sq, &sqe);
 	}
@@ -92,6 +107,8 @@ static int turn(struct side *s, uint8_t opcode)
 	while (!ret && (ret = vng_cq_peek(&s->cq, &cqe)) == 1) {
 		ret = vng_status(&cqe) ? vng_fail(s->g, -EIO, "status %#x",
 						  vng_status(&cqe)) : 0;
+		if (s->done_at)
+			ret = look_back(s, le16toh(cqe.cid)) ?: ret;
 		s->done++;
 		n++;
 	}
@@ -180,6 +197,13 @@ static int late_on(struct late *l)
 	return ret;
 }
 
+/*
+ * So slow that the disk is what is scarce: each queue has more to do than it could in
+ * the time for which this process may have to wait for a CPU.
+ */
+#define SLOW_DISK	\
+	"irqmode=2 completion_nsec=16000000 hw_queue_depth=8 submit_queues=1"
+
 /* Queues of the greedy one, at most */
 #define QUEUES	3
 
@@ -237,13 +261,7 @@ FIXTURE_SETUP(share)
 	if (ret == -ENOENT)
 		SKIP(return, "%s", vng_msg(g));
 	vng_close(g);
-	/*
-	 * So slow that the disk is what is scarce: each queue has more to do
-	 * than it could in the time for which this process may have to wait for a
-	 * CPU.
-	 */
-	ret = disk_create(&self->disk, 16, 9,
-			  "irqmode=2 completion_nsec=16000000 hw_queue_depth=8 submit_queues=1");
+	ret = disk_create(&self->disk, 16, 9, SLOW_DISK);
 	if (ret == -ENODEV)
 		SKIP(return, "no null_blk");
 	ASSERT_EQ(0, ret);
@@ -331,6 +349,67 @@ TEST_F_TIMEOUT(share, of_disk, 60)
 	ASSERT_LT(0, looks);
 	EXPECT_LE(low, share);
 	EXPECT_GE(high, share);
+}
+
+/*
+ * A queue without others
+ */
+
+#define OWN_DEPTH	1023
+#define OWN_COMMANDS	(6 * OWN_DEPTH)
+
+FIXTURE(own) {
+	struct disk disk;
+	struct vng g;
+	struct side side;
+	unsigned int done_at[OWN_COMMANDS + OWN_DEPTH];
+};
+
+FIXTURE_SETUP(own)
+{
+	struct vng *g = &self->g;
+	int ret = vng_open(g);
+
+	self->disk.fd = -1;
+	self->disk.check = -1;
+	if (ret == -ENOENT)
+		SKIP(return, "%s", vng_msg(g));
+	vng_close(g);
+	ret = disk_create(&self->disk, 16, 9, SLOW_DISK);
+	if (ret == -ENODEV)
+		SKIP(return, "no null_blk");
+	ASSERT_EQ(0, ret);
+	OK(controller(g, self->disk.fd));
+	OK(queues(&self->side, g, 1, OWN_DEPTH + 1, VNG_KICK));
+	self->side.done_at = self->done_at;
+}
+
+FIXTURE_TEARDOWN(own)
+{
+	vng_close(&self->g);
+	disk_destroy(&self->disk);
+}
+
+/*
+ * New commands may go past older ones that the disk was too busy for, but none of these
+ * waits for ever: meanwhile, no more are done than three times the queue's depth.
+ */
+TEST_F_TIMEOUT(own, oldest, 60)
+{
+	uint64_t end = vng_now_ms() + 50000 * test_scale();
+	struct side *s = &self->side;
+	struct vng *g = &self->g;
+
+	while ((s->depth || s->done < s->sent) && vng_now_ms() < end) {
+		OK(turn(s, VNG_CMD_READ));
+		if (s->sent >= OWN_COMMANDS)
+			s->depth = 0;
+		sleep_us(500);
+	}
+	ASSERT_EQ(0, s->depth);
+	ASSERT_EQ(s->sent, s->done);
+	TH_LOG("%u passed one, of a depth of %u", s->passed, OWN_DEPTH);
+	EXPECT_GE(3 * OWN_DEPTH, s->passed);
 }
 
 /*
