@@ -256,9 +256,15 @@ static bool status_fits(int status)
 do {									\
 	struct vhost_nvme_stats __s;					\
 	struct vng_cqe __cqe;						\
+	unsigned int __i;						\
 									\
 	EXPECT_EQ(0, vng_cq_peek(&self->box.cq, &__cqe));		\
 	OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &__s));			\
+	/* The last of it happens after the completion is visible. */	\
+	for (__i = 0; __i < g->timeout_ms && __s.inflight; __i++) {	\
+		sleep_ms(1);						\
+		OK(vng_stats(g, VHOST_NVME_STATS_SQ, 1, &__s));		\
+	}								\
 	EXPECT_EQ(0, __s.inflight);					\
 	EXPECT_EQ(sent, __s.commands);					\
 	OK(vng_stats(g, VHOST_NVME_STATS_CQ, 1, &__s));			\
