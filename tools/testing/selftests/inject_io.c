@@ -329,6 +329,7 @@ enum { UNKNOWN, ZEROES, PATTERNS };
  * @aux: a page for PRP lists, another for parameters
  * @seed: what is in the parts
  * @next: what will be in there after success
+ * @differs: a Compare with other data
  */
 struct slot {
 	bool		busy;
@@ -340,6 +341,7 @@ struct slot {
 	uint64_t	aux;
 	uint64_t	seed[2];
 	uint64_t	next;
+	bool		differs;
 };
 
 static bool slots_init(struct vng *g, struct slot *slot)
@@ -380,7 +382,8 @@ static int slot_prepare(struct vng *g, struct slot *s, struct vng_sqe *sqe)
 	uint64_t slba = slot_slba(s, s->part), data = s->buf;
 	uint32_t nlb = s->len / 512, len = s->len;
 	static uint64_t last = PATTERNS;
-	void *p = vng_ptr(g, data, len), *aux;
+	char *p = vng_ptr(g, data, len);
+	void *aux;
 
 	aux = vng_ptr(g, s->aux + 4096, 4096);
 	s->next = s->seed[s->part];
@@ -392,6 +395,8 @@ static int slot_prepare(struct vng *g, struct slot *s, struct vng_sqe *sqe)
 		break;
 	case VNG_CMD_COMPARE:
 		pattern_fill(p, len, s->next);
+		if (s->differs)
+			p[random_below(len)] ^= 1;
 		break;
 	case VNG_CMD_READ:
 		memset(p, 0xee, len);
@@ -436,6 +441,7 @@ static int slot_submit(struct vng_sq *sq, struct slot *s, uint16_t cid)
 	s->part = random_below(2);
 	if (s->opcode == VNG_CMD_COMPARE && s->seed[s->part] < PATTERNS)
 		s->opcode = VNG_CMD_WRITE;
+	s->differs = s->opcode == VNG_CMD_COMPARE && random_below(2);
 	g->next = s->aux;
 	ret = slot_prepare(g, s, &sqe);
 	g->next = mark;
@@ -460,6 +466,10 @@ static int slot_complete(struct vng *g, struct slot *s, unsigned int status)
 	long at;
 
 	s->busy = false;
+	if (s->differs && status == DNR(VNG_SC_COMPARE_FAILED))
+		return 0;
+	if (s->differs && !status)
+		return -EIO;
 	if (!status) {
 		s->seed[s->part] = s->next;
 		at = s->opcode == VNG_CMD_READ ?
