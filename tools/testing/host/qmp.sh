@@ -32,9 +32,11 @@ qmp()
 		>&"$qmp_in"
 	while [ "${EPOCHREALTIME/./}" -lt $end ]; do
 		if ! IFS= read -r -t 0.1 -u "$qmp_out" line; then
-			# What has come of it so far
+			# What has come of it so far. A newline that bash gets as the
+			# time is up is lost, but not the CR before it.
 			part+=$line
-			continue
+			[[ $part = *$'\r' ]] || continue
+			line=
 		fi
 		line=$part$line part=
 		# Not an event, or an answer that came too late
