@@ -53,6 +53,14 @@ do {							\
 #define IOCTL_OK(fd, cmd, arg)				\
 	ASSERT_EQ(0, ioctl(fd, cmd, arg)) TH_LOG("%s", strerror(errno))
 
+/* Of an owner that has ended, in a fixture that has noted what there was before it */
+#define NOTHING_REMAINS(path)						\
+do {									\
+	const char *__what = remains(path, self->pinned, self->refcount); \
+									\
+	ASSERT_EQ(NULL, __what) TH_LOG("%s", __what);			\
+} while (0)
+
 /* For FIXTURE_SETUP: a guest, or the test is skipped, or it fails. */
 #define BOX_SETUP(b, ...)						\
 do {									\

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "util.h"
+#include "vng.h"
 
 /* What libvng waits by default */
 #define VNG_TIMEOUT_MS	10000
@@ -149,6 +150,38 @@ int module_refcount(void)
 		n = -1;
 	fclose(f);
 	return n;
+}
+
+long pages_pinned(void)
+{
+	return vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released");
+}
+
+const char *remains(const char *path, long pinned, int refcount)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+	static char what[128];
+	int fd;
+
+	for (;;) {
+		fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
+		if (fd < 0)
+			snprintf(what, sizeof(what), "disk: %s",
+				 strerror(errno));
+		else
+			close(fd);
+		if (fd >= 0 && pages_pinned() != pinned)
+			snprintf(what, sizeof(what), "%ld pages pinned",
+				 pages_pinned() - pinned);
+		else if (fd >= 0 && module_refcount() != refcount)
+			snprintf(what, sizeof(what), "module: %d references",
+				 module_refcount() - refcount);
+		else if (fd >= 0)
+			return NULL;
+		if (vng_now_ms() > end)
+			return what;
+		sleep_ms(2);
+	}
 }
 
 /* What a thread whose name starts with @comm has in its stat file */

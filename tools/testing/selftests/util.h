@@ -41,6 +41,15 @@ long vmstat(const char *name);
 /* Reference count of the module, or -1 */
 int module_refcount(void);
 
+/* Pages that are pinned now, whoever pinned them */
+long pages_pinned(void);
+
+/*
+ * Wait until the disk can be opened exclusively, and no more pages are pinned and
+ * references to the module held than were before; NULL, or what remains.
+ */
+const char *remains(const char *path, long pinned, int refcount);
+
 /* User and system ticks of all threads whose name starts with @comm, or -1 */
 long thread_ticks(pid_t pid, const char *comm);
 
