@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The owner waits for its memory: nobody else has to. */
+/*
+ * The owner waits for its memory: nobody else has to, and SIGKILL ends it all the same.
+ */
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -8,7 +10,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "fuse.h"
 #include "test.h"
+#include "ublk.h"
 
 /* Nobody answers yet for what is missing. */
 FIXTURE(absent) {
@@ -271,6 +275,180 @@ TEST_F(absent, crowd)
 					    VHOST_NVME_EVENT_RESET_DONE, 0));
 		vng_close(&crowd[i].g);
 	}
+}
+
+/* The owner, another process, has memory of which a file system keeps a page locked. */
+FIXTURE(locked) {
+	struct fuse fuse;
+	struct ublk disk;
+	long pinned;
+	int refcount;
+	pid_t pid;
+};
+
+FIXTURE_VARIANT(locked) {
+	bool in_flight;		/* when the page becomes locked, or only being mapped */
+};
+
+FIXTURE_VARIANT_ADD(locked, mapped) {};
+FIXTURE_VARIANT_ADD(locked, in_flight) { .in_flight = true };
+
+/* A Read to the first page, which is dirty, and maybe to the second, which is absent */
+static int locked_owner(const char *disk, const char *file, bool both)
+{
+	static struct box box;
+	struct box_opts opts = { .path = disk };
+	struct vng *g = &box.g;
+	struct vng_sqe sqe;
+	char *at;
+	int fd;
+
+	fd = open(file, O_RDWR | O_CLOEXEC);
+	at = mmap(NULL, FUSE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED || madvise(at, FUSE_SIZE, MADV_RANDOM))
+		return -errno;
+	/* To close it is to write it back: not at the owner's end. */
+	close(fd);
+	*(volatile char *)at = 1;
+	vng_cmd_rw(&sqe, VNG_CMD_READ, 1, 0, both ? 16 : 8);
+	sqe.prp1 = htole64(ABSENT_GPA);
+	if (both)
+		sqe.prp2 = htole64(ABSENT_GPA + 4096);
+	return box_start(&box, &opts) ?:
+	       (vng_mem_map(g, ABSENT_GPA, at, FUSE_SIZE) < 0 ? -EINVAL : 0) ?:
+	       vng_mem_publish(g) ?: vng_submit(&box.sq, &sqe);
+}
+
+FIXTURE_SETUP(locked)
+{
+	int pipefd[2], ret;
+
+	self->fuse.dev = -1;
+	self->disk.control = -1;
+	if (access(getenv("VNG_DEVICE") ?: "/dev/vhost-nvme", F_OK))
+		SKIP(return, "no /dev/vhost-nvme");
+	ret = ublk_start(&self->disk, 4, 9, 4, 64 * 1024);
+	if (ret == -ENOENT || ret == -ENODEV)
+		SKIP(return, "no ublk");
+	ASSERT_EQ(0, ret) TH_LOG("%s", strerror(-ret));
+	ret = fuse_start(&self->fuse);
+	if (ret == -ENOENT || ret == -ENODEV)
+		SKIP(return, "no FUSE");
+	ASSERT_EQ(0, ret) TH_LOG("%s", strerror(-ret));
+	fuse_hold(&self->fuse, FUSE_OP_READ, 4096);
+	fuse_hold(&self->fuse, FUSE_OP_WRITE, 0);
+	ublk_hold(&self->disk, variant->in_flight);
+	self->pinned = pages_pinned();
+	self->refcount = module_refcount();
+	ASSERT_EQ(0, pipe(pipefd));
+	self->pid = fork();
+	ASSERT_LE(0, self->pid);
+	if (!self->pid) {
+		/* Else it would outlive the process that serves it. */
+		close(self->fuse.dev);
+		ret = locked_owner(self->disk.path, self->fuse.path,
+				   !variant->in_flight);
+		if (write(pipefd[1], &ret, sizeof(ret)) != sizeof(ret))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(pipefd[1]);
+	ret = -ESRCH;
+	EXPECT_LE(0, read(pipefd[0], &ret, sizeof(ret)));
+	close(pipefd[0]);
+	ASSERT_EQ(0, ret) TH_LOG("%s", strerror(-ret));
+}
+
+FIXTURE_TEARDOWN(locked)
+{
+	ublk_hold(&self->disk, false);
+	fuse_stop(&self->fuse);
+	if (self->pid > 0) {
+		kill(self->pid, SIGKILL);
+		waitpid(self->pid, NULL, 0);
+	}
+	ublk_stop(&self->disk);
+}
+
+/* All within the time limit of a wait */
+static bool disk_is_asked(const struct ublk *disk)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+
+	while (!ublk_is_held(disk)) {
+		if (vng_now_ms() > end)
+			return false;
+		sleep_ms(1);
+	}
+	return true;
+}
+
+static bool disk_is_done(const struct ublk *disk)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+	unsigned int reads = 1, writes = 1;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/inflight",
+		 strrchr(disk->path, '/') + 1);
+	for (;;) {
+		f = fopen(path, "r");
+		if (!f || fscanf(f, "%u %u", &reads, &writes) != 2)
+			reads = 1;
+		if (f)
+			fclose(f);
+		if (!reads && !writes)
+			return true;
+		if (vng_now_ms() > end)
+			return false;
+		sleep_ms(1);
+	}
+}
+
+static bool worker_becomes(pid_t pid, char state)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+
+	while (thread_state(pid, "vhost-") != state) {
+		if (vng_now_ms() > end)
+			return false;
+		sleep_ms(1);
+	}
+	return true;
+}
+
+/*
+ * Before a Read, its worker waits for the page's lock; after it, a workqueue does. SIGKILL
+ * ends the owner in both cases, and in the first one all that it had.
+ */
+TEST_F(locked, killed)
+{
+	struct fuse *f = &self->fuse;
+
+	if (variant->in_flight) {
+		ASSERT_TRUE(disk_is_asked(&self->disk));
+	} else {
+		/* The first page is pinned now. */
+		ASSERT_TRUE(fuse_is_held(f, FUSE_OP_READ));
+	}
+	ASSERT_EQ(0, fuse_invalidate(f));
+	ASSERT_TRUE(fuse_is_held(f, FUSE_OP_WRITE));
+	/* It is locked now, and no longer dirty. */
+	if (variant->in_flight) {
+		ublk_hold(&self->disk, false);
+		ASSERT_TRUE(disk_is_done(&self->disk));
+	} else {
+		fuse_release(f, FUSE_OP_READ);
+		ASSERT_TRUE(worker_becomes(self->pid, 'D'));
+	}
+	ASSERT_EQ(0, kill(self->pid, SIGKILL));
+	ASSERT_EQ(-2, exit_status(self->pid));
+	self->pid = 0;
+	if (variant->in_flight)
+		fuse_release(f, FUSE_OP_WRITE);
+	NOTHING_REMAINS(self->disk.path);
 }
 
 TEST_HARNESS_MAIN

@@ -114,7 +114,8 @@ FIXTURE_SETUP(kinds)
 		self->scsi = !ret;
 		break;
 	case KIND_UBLK:
-		ret = ublk_start(&self->ublk, 16, variant->lba_shift);
+		ret = ublk_start(&self->ublk, 16, variant->lba_shift,
+				 32, 512 * 1024);
 		snprintf(self->path, sizeof(self->path), "%s", self->ublk.path);
 		break;
 	case KIND_GIVEN:

@@ -90,6 +90,7 @@ modprobe -aq configfs loop dm_mod
 modprobe -q brd rd_nr=1 rd_size=16384
 modprobe -q scsi_debug add_host=0 submit_queues=2 poll_queues=1
 modprobe -q ublk_drv
+modprobe -q fuse
 modprobe -q null_blk nr_devices=0
 [ -d /sys/kernel/config/nullb ] || mount -t configfs none /sys/kernel/config 2>/dev/null
 

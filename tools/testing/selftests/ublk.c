@@ -133,7 +133,7 @@ static int ublk_serve(struct ublk *u, unsigned int tag)
 {
 	const struct ublksrv_io_desc *d;
 	uint64_t off, len;
-	char *buf = u->buf + (size_t)tag * UBLK_IO;
+	char *buf = u->buf + (size_t)tag * u->max_io;
 
 	d = (const struct ublksrv_io_desc *)u->descs + tag;
 	if (ublksrv_get_op(d) == UBLK_IO_OP_FLUSH)
@@ -163,19 +163,28 @@ static void ublk_next(struct ublk *u, uint32_t op, unsigned int tag, int result)
 	struct ublksrv_io_cmd cmd = {
 		.tag = tag,
 		.result = result,
-		.addr = (uintptr_t)(u->buf + (size_t)tag * UBLK_IO),
+		.addr = (uintptr_t)(u->buf + (size_t)tag * u->max_io),
 	};
 
 	uring_cmd(&u->io, u->dev, op, &cmd, sizeof(cmd), tag);
 }
 
+static void ublk_wait(struct ublk *u)
+{
+	while (__atomic_load_n(&u->hold, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(&u->held, true, __ATOMIC_RELEASE);
+		sleep_us(500);
+	}
+	__atomic_store_n(&u->held, false, __ATOMIC_RELEASE);
+}
+
 static void *ublk_thread(void *arg)
 {
-	unsigned int tag, live = UBLK_DEPTH, nr = UBLK_DEPTH;
 	struct ublk *u = arg;
+	unsigned int tag, live = u->depth, nr = u->depth;
 	struct io_uring_cqe cqe;
 
-	for (tag = 0; tag < UBLK_DEPTH; tag++)
+	for (tag = 0; tag < u->depth; tag++)
 		ublk_next(u, IO(UBLK_IO_FETCH_REQ), tag, 0);
 	/* Every command ends when the disk is stopped. */
 	while (live && !uring_enter(&u->io, nr)) {
@@ -185,6 +194,7 @@ static void *ublk_thread(void *arg)
 				live--;
 				continue;
 			}
+			ublk_wait(u);
 			ublk_next(u, IO(UBLK_IO_COMMIT_AND_FETCH_REQ),
 				  cqe.user_data, ublk_serve(u, cqe.user_data));
 			nr++;
@@ -197,8 +207,8 @@ static int ublk_add(struct ublk *u, unsigned int lba_shift)
 {
 	struct ublksrv_ctrl_dev_info info = {
 		.nr_hw_queues = 1,
-		.queue_depth = UBLK_DEPTH,
-		.max_io_buf_bytes = UBLK_IO,
+		.queue_depth = u->depth,
+		.max_io_buf_bytes = u->max_io,
 		.dev_id = UINT32_MAX,
 		.ublksrv_pid = getpid(),
 	};
@@ -211,13 +221,13 @@ static int ublk_add(struct ublk *u, unsigned int lba_shift)
 			.physical_bs_shift = lba_shift,
 			.io_opt_shift = lba_shift,
 			.io_min_shift = lba_shift,
-			.max_sectors = UBLK_IO >> 9,
+			.max_sectors = u->max_io >> 9,
 			.dev_sectors = u->bytes >> 9,
 		},
 		.discard = {
 			.discard_granularity = 1U << lba_shift,
-			.max_discard_sectors = UBLK_IO >> 9,
-			.max_write_zeroes_sectors = UBLK_IO >> 9,
+			.max_discard_sectors = u->max_io >> 9,
+			.max_write_zeroes_sectors = u->max_io >> 9,
 			.max_discard_segments = 1,
 		},
 	};
@@ -233,7 +243,7 @@ static int ublk_add(struct ublk *u, unsigned int lba_shift)
 
 static int ublk_open(struct ublk *u)
 {
-	size_t size = UBLK_DEPTH * sizeof(struct ublksrv_io_desc);
+	size_t size = u->depth * sizeof(struct ublksrv_io_desc);
 	char path[32];
 
 	snprintf(path, sizeof(path), "/dev/ublkc%d", u->id);
@@ -246,10 +256,11 @@ static int ublk_open(struct ublk *u)
 		u->descs = NULL;
 		return -errno;
 	}
-	return uring_open(&u->io, UBLK_DEPTH, false);
+	return uring_open(&u->io, u->depth, false);
 }
 
-int ublk_start(struct ublk *u, unsigned int mib, unsigned int lba_shift)
+int ublk_start(struct ublk *u, unsigned int mib, unsigned int lba_shift,
+	       unsigned int depth, unsigned int max_io)
 {
 	int ret;
 
@@ -259,11 +270,13 @@ int ublk_start(struct ublk *u, unsigned int mib, unsigned int lba_shift)
 	u->ctl.fd = -1;
 	u->io.fd = -1;
 	u->bytes = (uint64_t)mib << 20;
+	u->depth = depth;
+	u->max_io = max_io;
 	u->control = open("/dev/ublk-control", O_RDWR | O_CLOEXEC);
 	if (u->control < 0)
 		return -errno;
 	u->data = calloc(1, u->bytes);
-	u->buf = aligned_alloc(4096, UBLK_DEPTH * UBLK_IO);
+	u->buf = aligned_alloc(4096, u->depth * u->max_io);
 	ret = -ENOMEM;
 	if (!u->data || !u->buf)
 		goto err;
@@ -286,17 +299,28 @@ err:
 	return ret;
 }
 
+void ublk_hold(struct ublk *u, bool hold)
+{
+	__atomic_store_n(&u->hold, hold, __ATOMIC_RELEASE);
+}
+
+bool ublk_is_held(const struct ublk *u)
+{
+	return __atomic_load_n(&u->held, __ATOMIC_ACQUIRE);
+}
+
 void ublk_stop(struct ublk *u)
 {
 	if (u->control < 0)
 		return;
+	ublk_hold(u, false);
 	if (u->served) {
 		ublk_control(u, CTL(UBLK_CMD_STOP_DEV), NULL, 0, 0);
 		pthread_join(u->thread, NULL);
 	}
 	uring_close(&u->io);
 	if (u->descs)
-		munmap(u->descs, UBLK_DEPTH * sizeof(struct ublksrv_io_desc));
+		munmap(u->descs, u->depth * sizeof(struct ublksrv_io_desc));
 	if (u->dev >= 0)
 		close(u->dev);
 	if (u->id >= 0)

@@ -8,9 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UBLK_DEPTH	32
-#define UBLK_IO		(512 * 1024)
-
 /**
  * struct uring - an io_uring for commands of which each is waited for
  * @fd: file of the ring, or -1
@@ -49,10 +46,14 @@ struct uring {
  * @io: for commands to @dev, the thread's
  * @thread: serves the disk
  * @served: @thread exists
+ * @depth: requests at a time
+ * @max_io: bytes of each
  * @descs: what the disk is asked for, by tag
- * @buf: UBLK_DEPTH buffers of UBLK_IO bytes
+ * @buf: @depth buffers of @max_io bytes
  * @data: what is on the disk
  * @bytes: size
+ * @hold: for the thread: answer no request
+ * @held: one waits for that
  */
 struct ublk {
 	char		path[32];
@@ -63,14 +64,25 @@ struct ublk {
 	struct uring	io;
 	pthread_t	thread;
 	bool		served;
+	unsigned int	depth;
+	unsigned int	max_io;
 	void		*descs;
 	char		*buf;
 	char		*data;
 	uint64_t	bytes;
+	bool		hold;
+	bool		held;
 };
 
 /* 0, or a negative errno; -ENODEV or -ENOENT if the driver is not there */
-int ublk_start(struct ublk *u, unsigned int mib, unsigned int lba_shift);
+int ublk_start(struct ublk *u, unsigned int mib, unsigned int lba_shift,
+	       unsigned int depth, unsigned int max_io);
+
+/* From now on, no request is answered; or all are again. */
+void ublk_hold(struct ublk *u, bool hold);
+
+/* A request waits for that. */
+bool ublk_is_held(const struct ublk *u);
 
 /* Nobody may have the disk open. */
 void ublk_stop(struct ublk *u);
