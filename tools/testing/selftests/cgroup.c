@@ -38,14 +38,10 @@ FIXTURE_SETUP(cgroup)
 {
 	struct vng *g = &self->box.g;
 	struct stat st;
-	int ret, i;
+	int i;
 
-	for (i = 0; i < 2; i++) {
-		ret = cg_make(self->dir[i], sizeof(self->dir[i]), "+io +pids");
-		if (ret == -ENOENT)
-			SKIP(return, "no io or pids controller of cgroup v2");
-		ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->dir[i], strerror(-ret));
-	}
+	for (i = 0; i < 2; i++)
+		CGROUP_SETUP(self->dir[i], "+io +pids");
 	ASSERT_EQ(0, cg_enter(self->dir[0]));
 	BOX_SETUP(&self->box, .attrs = variant->attrs, .entries = 512);
 	OK(vng_set_ns_copy(g, 1, self->box.disk.fd, 9, UINT32_MAX, UINT16_MAX,
@@ -330,18 +326,10 @@ FIXTURE_SETUP(weight)
 
 	self->disk.fd = -1;
 	self->disk.check = -1;
-	if (access(getenv("VNG_DEVICE") ?: "/dev/vhost-nvme", F_OK))
-		SKIP(return, "no /dev/vhost-nvme");
-	for (i = 0; i < 2; i++) {
-		ret = cg_make(self->dir[i], sizeof(self->dir[i]), "+io");
-		if (ret == -ENOENT)
-			SKIP(return, "no io controller of cgroup v2");
-		ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->dir[i], strerror(-ret));
-	}
-	ret = disk_create(&self->disk, 1, 9, NULL);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	for (i = 0; i < 2; i++)
+		CGROUP_SETUP(self->dir[i], "+io");
+	DISK_SETUP(&self->disk, 1, 9, NULL);
 	ASSERT_EQ(0, fstat(self->disk.fd, &st));
 	snprintf(dev, sizeof(dev), "%u:%u", major(st.st_rdev),
 		 minor(st.st_rdev));
@@ -444,23 +432,11 @@ FIXTURE_VARIANT_ADD(memory, rings) { .sq_entries = 2, .cq_entries = 65536 };
 
 FIXTURE_SETUP(memory)
 {
-	struct vng g;
-	int ret;
-
 	self->disk.fd = -1;
 	self->disk.check = -1;
-	ret = vng_open(&g);
-	if (ret == -ENOENT)
-		SKIP(return, "%s", vng_msg(&g));
-	vng_close(&g);
-	ret = cg_make(self->dir, sizeof(self->dir), "+memory");
-	if (ret == -ENOENT)
-		SKIP(return, "no memory controller of cgroup v2");
-	ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->dir, strerror(-ret));
-	ret = disk_create(&self->disk, 16, 9, NULL);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	CGROUP_SETUP(self->dir, "+memory");
+	DISK_SETUP(&self->disk, 16, 9, NULL);
 }
 
 FIXTURE_TEARDOWN(memory)

@@ -429,14 +429,8 @@ FIXTURE(closing) {
 
 FIXTURE_SETUP(closing)
 {
-	int ret;
-
-	if (access(getenv("VNG_DEVICE") ?: "/dev/vhost-nvme", F_OK))
-		SKIP(return, "no /dev/vhost-nvme");
-	ret = disk_create(&self->disk, 16, 9, NULL);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	DISK_SETUP(&self->disk, 16, 9, NULL);
 	close(self->disk.fd);
 	self->disk.fd = -1;
 }

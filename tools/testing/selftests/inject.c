@@ -245,19 +245,13 @@ FIXTURE_VARIANT_ADD(inject, pinned) {
 
 FIXTURE_SETUP(inject)
 {
-	int ret;
-
 	self->disk.fd = -1;
 	self->disk.check = -1;
 	self->other = self->disk;
 	if (!fault_able())
 		SKIP(return, "this kernel cannot inject faults");
-	if (module_refcount() < 0)
-		SKIP(return, "vhost_nvme is not loaded");
-	ret = disk_create(&self->disk, 32, 9, "discard=1");
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	DISK_SETUP(&self->disk, 32, 9, "discard=1");
 	ASSERT_EQ(0, disk_create(&self->other, 8, 9, NULL));
 	ASSERT_EQ(0, fault_begin());
 	faulty.fd = fault_open(0);

@@ -41,14 +41,8 @@ FIXTURE_VARIANT_ADD(owner, bounce) {
 
 FIXTURE_SETUP(owner)
 {
-	int ret;
-
-	if (access(getenv("VNG_DEVICE") ?: "/dev/vhost-nvme", F_OK))
-		SKIP(return, "no /dev/vhost-nvme");
-	ret = disk_create(&self->disk, 64, 9, variant->attrs);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	DISK_SETUP(&self->disk, 64, 9, variant->attrs);
 	ASSERT_EQ(0, load_fill(&self->disk));
 	/* Each owner opens the disk for itself, and exclusively. */
 	close(self->disk.fd);
@@ -286,19 +280,14 @@ FIXTURE_SETUP(survivor)
 	struct box_opts opts = { .path = self->disk.path };
 	int pipefd[2], ret;
 
-	ret = disk_create(&self->disk, 64, 9, NULL);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	DISK_SETUP(&self->disk, 64, 9, NULL);
 	ASSERT_EQ(0, load_fill(&self->disk));
 	close(self->disk.fd);
 	self->disk.fd = -1;
 	self->pinned = pages_pinned();
 	self->refcount = module_refcount();
-	ret = vng_open(&self->g);
-	if (ret == -ENOENT)
-		SKIP(return, "%s", vng_msg(&self->g));
-	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, vng_open(&self->g));
 	ASSERT_EQ(0, pipe(pipefd));
 	self->pid = fork();
 	ASSERT_LE(0, self->pid);

@@ -251,20 +251,13 @@ FIXTURE_SETUP(share)
 {
 	struct vng *g = self->g;
 	unsigned int i;
-	int ret;
 
 	self->disk.fd = -1;
 	self->disk.check = -1;
 	if (variant->late && get_nprocs() < 2)
 		SKIP(return, "only one CPU");
-	ret = vng_open(g);
-	if (ret == -ENOENT)
-		SKIP(return, "%s", vng_msg(g));
-	vng_close(g);
-	ret = disk_create(&self->disk, 16, 9, SLOW_DISK);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	DISK_SETUP(&self->disk, 16, 9, SLOW_DISK);
 	/* The workers are to be on the other CPUs, too. */
 	if (variant->late)
 		ASSERT_EQ(0, late_on(&self->late));
@@ -368,17 +361,11 @@ FIXTURE(own) {
 FIXTURE_SETUP(own)
 {
 	struct vng *g = &self->g;
-	int ret = vng_open(g);
 
 	self->disk.fd = -1;
 	self->disk.check = -1;
-	if (ret == -ENOENT)
-		SKIP(return, "%s", vng_msg(g));
-	vng_close(g);
-	ret = disk_create(&self->disk, 16, 9, SLOW_DISK);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	DISK_SETUP(&self->disk, 16, 9, SLOW_DISK);
 	OK(controller(g, self->disk.fd));
 	OK(queues(&self->side, g, 1, OWN_DEPTH + 1, VNG_KICK));
 	self->side.done_at = self->done_at;
@@ -427,20 +414,13 @@ FIXTURE_SETUP(cpu)
 {
 	unsigned int last = get_nprocs() - 1, i;
 	struct vng *g = self->g;
-	int ret;
 
 	self->disk.fd = -1;
 	self->disk.check = -1;
 	if (!last)
 		SKIP(return, "only one CPU");
-	ret = vng_open(g);
-	if (ret == -ENOENT)
-		SKIP(return, "%s", vng_msg(g));
-	vng_close(g);
-	ret = disk_create(&self->disk, 16, 9, NULL);
-	if (ret == -ENODEV)
-		SKIP(return, "no null_blk");
-	ASSERT_EQ(0, ret);
+	MODULE_SETUP();
+	DISK_SETUP(&self->disk, 16, 9, NULL);
 	ASSERT_EQ(0, sched_getaffinity(0, sizeof(self->all), &self->all));
 	CPU_ZERO(&self->one);
 	CPU_SET(last, &self->one);

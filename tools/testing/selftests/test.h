@@ -61,7 +61,34 @@ do {									\
 	ASSERT_EQ(NULL, __what) TH_LOG("%s", __what);			\
 } while (0)
 
-/* For FIXTURE_SETUP: a guest, or the test is skipped, or it fails. */
+/* For FIXTURE_SETUP: what is needed is there, or the test is skipped, or it fails. */
+#define MODULE_SETUP()							\
+do {									\
+	if (access(getenv("VNG_DEVICE") ?: "/dev/vhost-nvme", F_OK))	\
+		SKIP(return, "vhost_nvme is not loaded");		\
+} while (0)
+
+/* A disk as disk_create() makes it */
+#define DISK_SETUP(...)							\
+do {									\
+	int __ret = disk_create(__VA_ARGS__);				\
+									\
+	if (__ret == -ENODEV)						\
+		SKIP(return, "no null_blk");				\
+	ASSERT_EQ(0, __ret) TH_LOG("disk: %s", strerror(-__ret));	\
+} while (0)
+
+/* A cgroup as cg_make() makes it in an array, "+" and one controller or more; needs cg.h */
+#define CGROUP_SETUP(dir, controllers)					\
+do {									\
+	int __ret = cg_make(dir, sizeof(dir), controllers);		\
+									\
+	if (__ret == -ENOENT)						\
+		SKIP(return, "cgroup v2 has no " controllers);		\
+	ASSERT_EQ(0, __ret) TH_LOG("%s: %s", dir, strerror(-__ret));	\
+} while (0)
+
+/* A guest, or the test is skipped, or it fails. */
 #define BOX_SETUP(b, ...)						\
 do {									\
 	struct box_opts __opts = { __VA_ARGS__ };			\
