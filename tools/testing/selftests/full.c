@@ -5,6 +5,7 @@
  */
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/wait.h>
 
@@ -21,20 +22,22 @@ struct steps {
 	int ret;		/* of the last one */
 };
 
-#define SIZE	(4UL << 20)
-#define ROUNDS	60
+#define SIZE		(4UL << 20)
+#define ROUNDS		40
+#define MAX_PAGES	16
 
-/* Another owner: takes a namespace and gives it back, over and over */
+/* Another owner: takes a namespace and gives it back, over and over, while it may */
 struct other {
 	struct vng g;
 	int disk;
 	pthread_t thread;
 	bool started;
+	bool go;
 	bool stop;
 	unsigned int turns;
 };
 
-/* They are in each other's and the owner's way, who needs longer then. */
+/* So many are in each other's way, and in the owner's: SET_NS takes longer then. */
 #define OTHERS	3
 
 FIXTURE(full) {
@@ -54,17 +57,18 @@ static int owner_main(struct steps *steps, const char *dir, int disk)
 	char *memory;
 	int ret;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	ret = cg_enter(dir) ?: vng_open(&g) ?: vng_set_owner(&g);
 	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED || madvise(memory, SIZE, MADV_NOHUGEPAGE))
-		return -errno;
+		return 1;
 	for (i = 0; !ret; i++) {
 		while (__atomic_load_n(&steps->todo, __ATOMIC_ACQUIRE) == i)
 			sleep_us(200);
 		switch (i % STEPS) {
 		case STEP_FILL:
-			/* Then there is something to give back, and where to begin. */
+			/* These pages are the first to be swapped out. */
 			memset(memory, 1, SIZE);
 			madvise(memory, SIZE, MADV_COLD);
 			break;
@@ -79,7 +83,9 @@ static int owner_main(struct steps *steps, const char *dir, int disk)
 		steps->ret = ret;
 		__atomic_store_n(&steps->done, i + 1, __ATOMIC_RELEASE);
 	}
-	return ret;
+	printf("# owner: %s\n", vng_msg(&g));
+	fflush(stdout);
+	return 1;
 }
 
 static void step_begin(struct steps *steps)
@@ -92,12 +98,16 @@ static bool step_done(struct steps *steps)
 	return __atomic_load_n(&steps->done, __ATOMIC_ACQUIRE) == steps->todo;
 }
 
-/* Within the time limit of a wait; 0 or -errno */
-static int step_end(struct steps *steps)
+/* Within the time limit of a wait; 0 or -errno, -ESRCH if the owner has ended */
+static int step_end(struct steps *steps, pid_t *pid)
 {
 	uint64_t end = vng_now_ms() + test_timeout_ms();
 
 	while (!step_done(steps)) {
+		if (waitpid(*pid, NULL, WNOHANG) == *pid) {
+			*pid = 0;
+			return -ESRCH;
+		}
 		if (vng_now_ms() > end)
 			return -ETIMEDOUT;
 		sleep_us(200);
@@ -111,6 +121,10 @@ static void *other_main(void *arg)
 	struct vng *g = &o->g;
 
 	while (!__atomic_load_n(&o->stop, __ATOMIC_ACQUIRE)) {
+		if (!__atomic_load_n(&o->go, __ATOMIC_ACQUIRE)) {
+			sleep_us(200);
+			continue;
+		}
 		if (vng_set_ns(g, 1, o->disk, 9, 0, 0) ||
 		    vng_set_ns(g, 1, -1, 0, 0, 0) ||
 		    vng_event_wait(g, VHOST_NVME_EVENT_NS_REMOVED, 1)) {
@@ -142,18 +156,44 @@ static void other_stop(struct other *o)
 	vng_close(&o->g);
 }
 
-/* Does it get on, within the time limit of a wait? */
-static bool other_works(struct other *o)
+static void others_go(struct other *o, bool go)
 {
-	unsigned int first = __atomic_load_n(&o->turns, __ATOMIC_ACQUIRE);
-	uint64_t end = vng_now_ms() + test_timeout_ms();
+	unsigned int i;
 
-	while (__atomic_load_n(&o->turns, __ATOMIC_ACQUIRE) - first < 2) {
-		if (vng_now_ms() > end)
-			return false;
-		sleep_us(200);
+	for (i = 0; i < OTHERS; i++)
+		__atomic_store_n(&o[i].go, go, __ATOMIC_RELEASE);
+}
+
+/* Do all of them get on, within the time limit of a wait? */
+static bool others_work(struct other *o)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+	unsigned int first, i;
+
+	for (i = 0; i < OTHERS; i++) {
+		first = __atomic_load_n(&o[i].turns, __ATOMIC_ACQUIRE);
+		while (__atomic_load_n(&o[i].turns, __ATOMIC_ACQUIRE) - first < 2) {
+			if (vng_now_ms() > end)
+				return false;
+			sleep_us(200);
+		}
 	}
 	return true;
+}
+
+/* Is there swap already? Then pages would go there. -1: the kernel has none */
+static int swaps(void)
+{
+	FILE *f = fopen("/proc/swaps", "r");
+	char line[256];
+	int n = -1;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n++;
+	fclose(f);
+	return n;
 }
 
 FIXTURE_SETUP(full)
@@ -166,29 +206,21 @@ FIXTURE_SETUP(full)
 		self->disk[i].fd = -1;
 		self->disk[i].check = -1;
 	}
-	if (access(getenv("VNG_DEVICE") ?: "/dev/vhost-nvme", F_OK))
-		SKIP(return, "no /dev/vhost-nvme");
-	ret = cg_make(self->dir, sizeof(self->dir), "+memory");
-	if (ret == -ENOENT)
-		SKIP(return, "no memory controller of cgroup v2");
-	ASSERT_EQ(0, ret) TH_LOG("%s: %s", self->dir, strerror(-ret));
-	/* Who reclaims is to wait there for the second page, with the first. */
-	ret = ublk_start(&self->swap, 64, 12, 1, 4096);
+	MODULE_SETUP();
+	ret = swaps();
+	if (ret)
+		SKIP(return, ret < 0 ? "no swap" : "there is swap already");
+	CGROUP_SETUP(self->dir, "+memory");
+	cg_set(self->dir, "memory.zswap.max", "0");
+	for (i = 0; i < 2; i++)
+		DISK_SETUP(&self->disk[i], 4, 9, NULL);
+	/* A page takes the only tag: who reclaims waits where it submits the next one. */
+	ret = ublk_start(&self->swap, 16, 12, 1, 4096);
 	if (ret == -ENOENT || ret == -ENODEV)
 		SKIP(return, "no ublk");
 	ASSERT_EQ(0, ret) TH_LOG("%s", strerror(-ret));
 	snprintf(command, sizeof(command), "mkswap -q %s", self->swap.path);
 	ASSERT_EQ(0, system(command));
-	self->on = !swapon(self->swap.path, 0);
-	if (!self->on && errno == ENOSYS)
-		SKIP(return, "no swap");
-	ASSERT_TRUE(self->on) TH_LOG("%s", strerror(errno));
-	for (i = 0; i < 2; i++) {
-		ret = disk_create(&self->disk[i], 4, 9, NULL);
-		if (ret == -ENODEV)
-			SKIP(return, "no null_blk");
-		ASSERT_EQ(0, ret);
-	}
 	self->steps = mmap(NULL, sizeof(*self->steps), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->steps);
@@ -197,8 +229,11 @@ FIXTURE_SETUP(full)
 	if (!self->pid)
 		_exit(owner_main(self->steps, self->dir, self->disk[0].fd));
 	for (i = 0; i < OTHERS; i++)
-		ASSERT_EQ(0, other_start(&self->others[i],
-					      self->disk[1].fd));
+		ASSERT_EQ(0, other_start(&self->others[i], self->disk[1].fd));
+	/* What serves the swap is not to be in it. */
+	ASSERT_EQ(0, mlockall(MCL_CURRENT));
+	self->on = !swapon(self->swap.path, 0);
+	ASSERT_TRUE(self->on) TH_LOG("%s", strerror(errno));
 }
 
 FIXTURE_TEARDOWN(full)
@@ -220,7 +255,7 @@ FIXTURE_TEARDOWN(full)
 	cg_remove(self->dir);
 }
 
-/* To the next CPU: see room() */
+/* To the next CPU */
 static void move(pid_t pid)
 {
 	static unsigned int last;
@@ -236,62 +271,99 @@ static void move(pid_t pid)
 	sched_setaffinity(pid, sizeof(one), &one);
 }
 
-/* The owner's cgroup has so many pages now, and may have so many more. */
+/* Limit the cgroup to what it has now, and so many pages more. */
 static int leave_pages(const char *dir, long pages)
 {
+	long now = cg_get(dir, "memory.current", "", "");
 	char text[32];
-	long now;
 
-	now = cg_get(dir, "memory.current", "", "");
 	snprintf(text, sizeof(text), "%ld", now + pages * 4096);
 	return now < 0 ? -EIO : cg_set(dir, "memory.max", text);
 }
 
-/*
- * How many pages the owner may take before it has to wait. What SET_NS allocates for its
- * owner alone takes three, and leaves so much of them over that what it allocates next
- * takes none, as long as the owner is on the same CPU, which keeps it for the cgroup.
- * That is why it is moved; and why most rounds leave three.
- */
-static unsigned int room(unsigned int round)
+/* The owner may take so many pages, and then has to wait; 0 or -errno */
+static int before_set_ns(FIXTURE_DATA(full) *self, unsigned int room)
 {
-	return round % 6 ? 3 : round / 6 % 3;
+	int ret;
+
+	step_begin(self->steps);
+	/* To have less than there is, the kernel takes back what each CPU keeps for it. */
+	ret = step_end(self->steps, &self->pid) ?: leave_pages(self->dir, -1);
+	sleep_ms(20);
+	if (!ret && !ublk_wait_idle(&self->swap))
+		ret = -ETIMEDOUT;
+	ublk_hold(&self->swap, true);
+	return ret ?: leave_pages(self->dir, room);
+}
+
+/* Until it is done, or has to wait, or nothing happens */
+static void during_set_ns(FIXTURE_DATA(full) *self, bool moving)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+
+	step_begin(self->steps);
+	while (!step_done(self->steps) && !ublk_is_held(&self->swap) &&
+	       vng_now_ms() < end) {
+		if (moving)
+			move(self->pid);
+		else
+			sleep_us(200);
+	}
+}
+
+static int after_set_ns(FIXTURE_DATA(full) *self)
+{
+	int ret;
+
+	ublk_hold(&self->swap, false);
+	ret = cg_set(self->dir, "memory.max", "max") ?:
+	      step_end(self->steps, &self->pid);
+	step_begin(self->steps);
+	return ret ?: step_end(self->steps, &self->pid);
 }
 
 /*
  * Wherever in SET_NS an owner waits for memory, others do not wait with it: neither to take
  * a disk nor to give one back.
+ *
+ * Of the pages that it takes there, something is left over, which the CPU keeps for the
+ * cgroup. So the last allocations take no page, and do not wait however little there is;
+ * unless the owner is on another CPU by then. That is what it is moved for.
  */
 TEST_F_TIMEOUT(full, others, test_limit(120))
 {
+	unsigned int i, same = 0, pages = 0, waited = 0, rounds;
 	struct steps *steps = self->steps;
-	unsigned int i, j, waited = 0;
-	uint64_t end;
 
-	for (i = 0; i < ROUNDS; i++) {
-		step_begin(steps);
-		ASSERT_EQ(0, step_end(steps));
-		/* CPUs give back what they keep for the cgroup, by work items. */
-		ASSERT_EQ(0, leave_pages(self->dir, -1));
+	/* How many it takes: so many that three times it does not wait */
+	while (same < 3) {
+		ASSERT_EQ(0, before_set_ns(self, pages));
+		during_set_ns(self, false);
 		sleep_ms(20);
-		ublk_hold(&self->swap, true);
-		ASSERT_EQ(0, leave_pages(self->dir, room(i)));
-		end = vng_now_ms() + test_timeout_ms();
-		step_begin(steps);
-		while (!step_done(steps) && !ublk_is_held(&self->swap) &&
-		       vng_now_ms() < end)
-			move(self->pid);
-		for (j = 0; j < OTHERS; j++)
-			ASSERT_TRUE(other_works(&self->others[j]))
-				TH_LOG("round %u", i);
-		waited += !step_done(steps);
-		ublk_hold(&self->swap, false);
-		ASSERT_EQ(0, cg_set(self->dir, "memory.max", "max"));
-		ASSERT_EQ(0, step_end(steps));
-		step_begin(steps);
-		ASSERT_EQ(0, step_end(steps));
+		same++;
+		if (!step_done(steps)) {
+			pages++;
+			same = 0;
+		}
+		ASSERT_EQ(0, after_set_ns(self));
+		ASSERT_GT(MAX_PAGES, pages);
 	}
-	TH_LOG("it waited in %u of %u rounds", waited, ROUNDS);
+	ASSERT_LT(0, pages);
+
+	rounds = ROUNDS * test_scale();
+	for (i = 0; i < rounds; i++) {
+		/* Mostly those */
+		ASSERT_EQ(0, before_set_ns(self, i % 6 ? pages : i / 6 % pages));
+		others_go(self->others, true);
+		ASSERT_TRUE(others_work(self->others));
+		during_set_ns(self, true);
+		ASSERT_TRUE(others_work(self->others)) TH_LOG("round %u", i);
+		others_go(self->others, false);
+		waited += !step_done(steps);
+		ASSERT_EQ(0, after_set_ns(self));
+	}
+	TH_LOG("SET_NS takes %u pages; it waited in %u of %u rounds", pages, waited,
+	       rounds);
 	EXPECT_LT(0, waited);
 }
 

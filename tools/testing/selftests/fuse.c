@@ -30,7 +30,7 @@ static void reply(struct fuse *f, uint64_t unique, int error, const void *data,
 		{ &head, sizeof(head) }, { (void *)data, len },
 	};
 
-	/* Who asked may have been killed. */
+	/* ENOENT: fuse_stop() has ended it, or it is an interrupt that came late. */
 	if (writev(f->dev, iov, 2) < 0 && errno != ENOENT)
 		perror("# fuse");
 }
@@ -82,7 +82,6 @@ static void serve(struct fuse *f, const struct fuse_in_header *in)
 		.minor = FUSE_KERNEL_MINOR_VERSION,
 		.max_write = FUSE_SIZE,
 	};
-	struct fuse_open_out open_out = { .fh = 1 };
 
 	switch (in->opcode) {
 	case FUSE_INIT:
@@ -105,23 +104,17 @@ static void serve(struct fuse *f, const struct fuse_in_header *in)
 		attr_set(&attr.attr, in->nodeid);
 		reply(f, in->unique, 0, &attr, sizeof(attr));
 		break;
-	case FUSE_OPEN:
-		reply(f, in->unique, 0, &open_out, sizeof(open_out));
-		break;
 	case FUSE_READ:
 		serve_io(f, FUSE_OP_READ, in->unique, io->offset, io->size);
 		break;
 	case FUSE_WRITE:
 		serve_io(f, FUSE_OP_WRITE, in->unique, io->offset, io->size);
 		break;
-	case FUSE_FLUSH:
-	case FUSE_RELEASE:
-		reply(f, in->unique, 0, NULL, 0);
-		break;
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 		break;
 	default:
+		/* Of FUSE_OPEN, too: then files are just open. */
 		reply(f, in->unique, -ENOSYS, NULL, 0);
 	}
 }
@@ -132,13 +125,10 @@ static void *fuse_thread(void *arg)
 	static char buf[FUSE_SIZE + 4096] __attribute__((aligned(8)));
 	struct fuse *f = arg;
 
-	/* ENODEV: it is not mounted any more; ENOENT: one was killed before. */
-	for (;;) {
-		if (read(f->dev, buf, sizeof(buf)) > 0)
-			serve(f, (const void *)buf);
-		else if (errno != EINTR && errno != ENOENT)
-			return NULL;
-	}
+	/* Until it is not mounted any more */
+	while (read(f->dev, buf, sizeof(buf)) > 0)
+		serve(f, (const void *)buf);
+	return NULL;
 }
 
 int fuse_start(struct fuse *f)
@@ -154,7 +144,7 @@ int fuse_start(struct fuse *f)
 	pthread_cond_init(&f->changed, NULL);
 	f->dev = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (f->dev < 0)
-		return errno == ENXIO ? -ENODEV : -errno;
+		return errno == ENXIO || errno == ENOENT ? -ENODEV : -errno;
 	strcpy(f->dir, "/tmp/vng-fuse-XXXXXX");
 	if (!mkdtemp(f->dir)) {
 		ret = -errno;
@@ -175,15 +165,11 @@ int fuse_start(struct fuse *f)
 
 void fuse_stop(struct fuse *f)
 {
-	unsigned int op;
-
 	if (f->dev < 0)
 		return;
-	for (op = 0; op < FUSE_OPS && f->served; op++)
-		fuse_release(f, op);
+	umount2(f->dir, MNT_FORCE | MNT_DETACH);
 	if (f->notified)
 		pthread_join(f->inval, NULL);
-	umount2(f->dir, MNT_FORCE | MNT_DETACH);
 	if (f->served)
 		pthread_join(f->thread, NULL);
 	close(f->dev);

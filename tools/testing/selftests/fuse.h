@@ -46,10 +46,10 @@ struct fuse {
 	uint32_t	len[FUSE_OPS];
 };
 
-/* 0 or a negative errno; -ENOENT or -ENODEV if the kernel has no FUSE */
+/* 0 or a negative errno; -ENODEV if the kernel has no FUSE */
 int fuse_start(struct fuse *f);
 
-/* Whoever has the file open gets errors from then on. */
+/* What waits fails, and so does everything from then on. */
 void fuse_stop(struct fuse *f);
 
 /* The next operation of this kind at byte @off is to wait. */

@@ -59,8 +59,8 @@ unused() {
 	[ "$(cat /sys/module/vhost_nvme/refcnt)" = 0 ]
 }
 
-# What a test that failed has left behind: disks that do not answer, and others;
-# faults; workqueues that may use only one CPU
+# What a test without its teardown has left behind: disks that do not answer, and others;
+# a file system, cgroups; faults; workqueues that may use only one CPU
 clean_up() {
 	export DM_DISABLE_UDEV=1
 	for d in $(dmsetup ls 2>/dev/null | awk '/^vng/ { print $1 }'); do
@@ -75,6 +75,12 @@ clean_up() {
 	for d in /sys/kernel/debug/fail*/probability; do
 		[ -e "$d" ] && echo 0 >"$d"
 	done
+	for d in /tmp/vng-fuse-*; do
+		[ -d "$d" ] || continue
+		umount -l "$d"
+		rmdir "$d"
+	done
+	rmdir /sys/fs/cgroup/vng* 2>/dev/null
 	[ "$(cat "$workqueues")" = "$cpumask" ] || echo "$cpumask" >"$workqueues"
 }
 

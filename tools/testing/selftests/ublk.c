@@ -14,6 +14,7 @@
 
 #include "ublk.h"
 #include "util.h"
+#include "vng.h"
 
 /* Not all headers have the encoded commands yet. */
 #define CTL(cmd)	_IOWR('u', cmd, struct ublksrv_ctrl_cmd)
@@ -307,6 +308,47 @@ void ublk_hold(struct ublk *u, bool hold)
 bool ublk_is_held(const struct ublk *u)
 {
 	return __atomic_load_n(&u->held, __ATOMIC_ACQUIRE);
+}
+
+bool ublk_wait_held(const struct ublk *u)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+
+	while (!ublk_is_held(u)) {
+		if (vng_now_ms() > end)
+			return false;
+		sleep_us(500);
+	}
+	return true;
+}
+
+static bool ublk_is_idle(const struct ublk *u)
+{
+	unsigned int reads, writes;
+	bool idle = false;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/inflight", u->id);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (fscanf(f, "%u %u", &reads, &writes) == 2)
+		idle = !reads && !writes;
+	fclose(f);
+	return idle;
+}
+
+bool ublk_wait_idle(const struct ublk *u)
+{
+	uint64_t end = vng_now_ms() + test_timeout_ms();
+
+	while (!ublk_is_idle(u)) {
+		if (vng_now_ms() > end)
+			return false;
+		sleep_us(500);
+	}
+	return true;
 }
 
 void ublk_stop(struct ublk *u)

@@ -84,6 +84,10 @@ void ublk_hold(struct ublk *u, bool hold);
 /* A request waits for that. */
 bool ublk_is_held(const struct ublk *u);
 
+/* Wait until one does, or until there is no request, and see whether it came to that. */
+bool ublk_wait_held(const struct ublk *u);
+bool ublk_wait_idle(const struct ublk *u);
+
 /* Nobody may have the disk open. */
 void ublk_stop(struct ublk *u);
 

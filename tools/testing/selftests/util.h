@@ -45,8 +45,8 @@ int module_refcount(void);
 long pages_pinned(void);
 
 /*
- * Wait until the disk can be opened exclusively, and no more pages are pinned and
- * references to the module held than were before; NULL, or what remains.
+ * Wait until the disk can be opened exclusively, and as many pages are pinned and
+ * references to the module held as were before; NULL, or what remains.
  */
 const char *remains(const char *path, long pinned, int refcount);
 
