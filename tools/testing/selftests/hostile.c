@@ -442,9 +442,13 @@ TEST_F(hostile, changing_command)
 	pthread_t thread;
 	int ret = 0;
 
-	/* Dwords 12 and 13 of each entry: number of blocks, and nothing */
+	/*
+	 * Dwords 12 and 13 of each entry: number of blocks, and nothing. An entry is
+	 * copied byte by byte, maybe: no mixture of these is a number of blocks that
+	 * there is one page too little for.
+	 */
 	f.value[0] = htole64(0);
-	f.value[1] = htole64(0xffff);
+	f.value[1] = htole64(0xff00);
 	f.value[2] = htole64(7);
 	f.value[3] = htole64(0x00f00000);
 	f.entry = (uint64_t *)&self->box.sq.ring[3].cdw12;
