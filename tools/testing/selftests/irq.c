@@ -140,27 +140,36 @@ TEST_F(irq, one_at_a_time)
 	EXPECT_AWAKE();
 }
 
-/* One is outstanding until the head moves. */
+/*
+ * One is outstanding until the head moves; seldom more, when the worker has to yield
+ * its CPU.
+ */
 TEST_F(irq, outstanding)
 {
 	struct vng *g = &self->box.g;
 	struct vng_cq *cq = &self->box.cq;
-	uint64_t before = irqs(g);
+	unsigned int round, i, one = 0;
 	struct vng_cqe cqe;
-	unsigned int i;
+	uint64_t before;
+	int taken;
 
-	for (i = 0; i < 10; i++) {
-		OK(submit_read(g, &self->box.sq, self->buf));
-		OK(wait_posted(g, cq->cqes + i + 1));
+	for (round = 0; round < 20; round++) {
+		before = irqs(g);
+		for (i = 0; i < 10; i++) {
+			OK(submit_read(g, &self->box.sq, self->buf));
+			OK(wait_posted(g, cq->cqes + i + 1));
+		}
+		/* The guest finds them all with what came. */
+		for (i = 0; i < 10; i++)
+			ASSERT_EQ(1, vng_cq_peek(cq, &cqe));
+		OK(vng_cq_ring(cq));
+		taken = take_irqs(cq, 0);
+		ASSERT_LE(1, taken);
+		taken += take_irqs(cq, 50);
+		ASSERT_EQ(before + taken, irqs(g));
+		one += taken == 1;
 	}
-	EXPECT_EQ(before + 1, irqs(g));
-	/* The guest finds them all with the one. */
-	for (i = 0; i < 10; i++)
-		ASSERT_EQ(1, vng_cq_peek(cq, &cqe));
-	OK(vng_cq_ring(cq));
-	EXPECT_EQ(1, take_irqs(cq, 0));
-	EXPECT_EQ(0, take_irqs(cq, 50));
-	EXPECT_EQ(before + 1, irqs(g));
+	EXPECT_LT(10, one);
 	EXPECT_AWAKE();
 }
 
