@@ -307,6 +307,22 @@ static int verify_all(struct box *b, unsigned int nr)
 	return ret;
 }
 
+/* Wait until the worker has taken a command from the SQ. */
+static int wait_for_fetch(struct box *b)
+{
+	struct vhost_nvme_stats s = { 0 };
+	unsigned int ms;
+	int ret = 0;
+
+	for (ms = 0; !ret && !s.commands; ms += 10) {
+		if (ms >= b->g.timeout_ms)
+			return -ETIMEDOUT;
+		sleep_ms(10);
+		ret = vng_stats(&b->g, VHOST_NVME_STATS_SQ, 1, &s);
+	}
+	return ret;
+}
+
 /* The queue is deleted: what is left of the commands is not executed. */
 TEST_F(steps, delete_sq)
 {
@@ -315,7 +331,7 @@ TEST_F(steps, delete_sq)
 	struct vng_cqe cqe;
 
 	OK(verify_all(b, 1));
-	sleep_ms(50);
+	OK(wait_for_fetch(b));
 	OK(vng_sq_delete(&b->sq));
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_SQ_DELETED, 1));
 	OK(vng_cq_wait(&b->cq, &cqe));
@@ -380,22 +396,6 @@ TEST_F(steps, reset)
 	OK(vng_event_wait(g, VHOST_NVME_EVENT_RESET_DONE, 0));
 	vng_sq_drop(&b->sq);
 	vng_cq_drop(&b->cq);
-}
-
-/* Wait until the worker has taken a command from the SQ. */
-static int wait_for_fetch(struct box *b)
-{
-	struct vhost_nvme_stats s = { 0 };
-	unsigned int ms;
-	int ret = 0;
-
-	for (ms = 0; !ret && !s.commands; ms += 10) {
-		if (ms >= b->g.timeout_ms)
-			return -ETIMEDOUT;
-		sleep_ms(10);
-		ret = vng_stats(&b->g, VHOST_NVME_STATS_SQ, 1, &s);
-	}
-	return ret;
 }
 
 /* The namespace goes: its commands finish, or end with their queue. */

@@ -349,12 +349,13 @@ TEST_F(copy, delete_sq)
 	struct vng_sqe sqe;
 	struct vng_cqe cqe;
 	struct disk slow;
+	uint64_t end;
 	unsigned int i;
 	int ret;
 
-	/* 5 ms for each of 4 KiB; 10 times 64 KiB read and written: 1.6 s */
+	/* 20 ms for each of 4 KiB; 10 times 64 KiB read and written: 6.4 s */
 	ret = disk_create(&slow, 16, b->disk.lba_shift,
-			  "irqmode=2 completion_nsec=5000000 max_sectors=8 submit_queues=1 hw_queue_depth=1");
+			  "irqmode=2 completion_nsec=20000000 max_sectors=8 submit_queues=1 hw_queue_depth=1");
 	if (ret)
 		SKIP(return, "no such null_blk: %s", strerror(-ret));
 	OK(vng_set_ns_copy(g, 1, slow.fd, b->disk.lba_shift, UINT32_MAX,
@@ -364,7 +365,11 @@ TEST_F(copy, delete_sq)
 	vng_cmd_copy(&sqe, 1, MIB / self->lba, 10, 0);
 	OK(vng_prp_contig(g, &sqe, self->buf, 10 * 32));
 	OK(vng_submit(&b->sq, &sqe));
-	sleep_ms(300);
+	end = vng_now_ms() + g->timeout_ms;
+	while (disk_written(&slow) <= 65536 / 512) {
+		ASSERT_GT(end, vng_now_ms());
+		sleep_ms(10);
+	}
 	OK(vng_sq_delete(&b->sq));
 	OK(vng_cq_wait(&b->cq, &cqe));
 	EXPECT_EQ(VNG_SC_ABORT_QUEUE, vng_status(&cqe));

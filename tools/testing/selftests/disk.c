@@ -146,7 +146,8 @@ int disk_remove(struct disk *d)
 	return rmdir(path) ? -errno : 0;
 }
 
-long disk_flushes(const struct disk *d)
+/* The number of that place, from 1, in the disk's stat; or -1 */
+static long disk_stat(const struct disk *d, unsigned int place)
 {
 	char path[96];
 	unsigned int i;
@@ -155,12 +156,22 @@ long disk_flushes(const struct disk *d)
 
 	snprintf(path, sizeof(path), "/sys/block/%s/stat", d->name);
 	f = fopen(path, "r");
-	for (i = 0; f && i < 16; i++)
+	for (i = 0; f && i < place; i++)
 		if (fscanf(f, "%ld", &n) != 1)
 			n = -1;
 	if (f)
 		fclose(f);
 	return n;
+}
+
+long disk_flushes(const struct disk *d)
+{
+	return disk_stat(d, 16);
+}
+
+long disk_written(const struct disk *d)
+{
+	return disk_stat(d, 7);
 }
 
 static int disk_io(struct disk *d, uint64_t off, void *buf, size_t len,

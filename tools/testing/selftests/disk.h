@@ -45,6 +45,8 @@ int disk_remove(struct disk *d);
 
 /* Number of flushes that it had to do, or -1 */
 long disk_flushes(const struct disk *d);
+/* Sectors of 512 bytes that were written to it, or -1 */
+long disk_written(const struct disk *d);
 
 /* Read or write the disk beside the module; whole blocks, any buffer. */
 int disk_read(struct disk *d, uint64_t off, void *buf, size_t len);
