@@ -18,7 +18,7 @@ null_args=(memory_backed=0 queue_mode=2 irqmode=0 submit_queues=4 size=16384
 # guest does takes 20 to 50 times as long, and so must the window; the unscaled
 # default is measured beside it.
 poll_us=50
-if ! lscpu | grep -q 'Hypervisor vendor:.*KVM'; then
+if emulated; then
 	poll_us=2000
 	devices=(vhost-kernel-nvme vhost-kernel-nvme+50us "${devices[@]:1}")
 fi
