@@ -67,7 +67,7 @@ worker_ids()
 {
 	local answer
 
-	answer=$(qmp 10 qom-get "\"path\": \"/machine/peripheral/$1\", \"property\": \"vhost-worker-ids\"") &&
+	answer=$(qmp 60 qom-get "\"path\": \"/machine/peripheral/$1\", \"property\": \"vhost-worker-ids\"") &&
 		grep -oE '\[.*\]' <<<"$answer" | grep -oE '[0-9]+'
 }
 
