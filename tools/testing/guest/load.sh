@@ -5,6 +5,7 @@
 # load.sh stop NAME: ends them; fails if one did, or if there was no round
 # load.sh any DISK: load that may fail at any time
 # load.sh end: ends that
+# load.sh hung DISK: four Reads of a disk that does not answer; returns when it has them
 
 set -eu
 dir=/run/load
@@ -49,6 +50,23 @@ any)
 		--iodepth=32 --ioengine=io_uring --direct=1 --thread \
 		--time_based --runtime=600 </dev/null >/dev/null 2>&1 &
 	echo $! >$dir/pid
+	;;
+hung)
+	for i in 1 2 3 4; do
+		dd if="$2" of=/dev/null bs=64k skip=$i iflag=direct \
+			</dev/null >/dev/null 2>&1 &
+	done
+	for ((i = 0; i < 600; i++)); do
+		read -r reads _ <"/sys/block/${2##*/}/inflight"
+		if [ "$reads" -ge 4 ]; then
+			# Until it is the host's
+			sleep 0.5
+			exit
+		fi
+		sleep 0.1
+	done
+	echo "no Reads in flight"
+	exit 1
 	;;
 end)
 	kill "$(cat $dir/pid)" 2>/dev/null || true

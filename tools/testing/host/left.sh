@@ -37,6 +37,13 @@ eventually()
 	done
 }
 
+# It has no files any more.
+qemu_ended()
+{
+	# shellcheck disable=SC2154
+	[ ! -e "/proc/$guest_pid/fd/0" ]
+}
+
 no_page_pinned()
 {
 	[ "$(pinned)" -le "$pinned_before" ]
