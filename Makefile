@@ -30,7 +30,7 @@ check: selftests fio driver run-ready ## all tests, and lint
 check-full: selftests fio driver run-ready ## the same, with long loops
 	@FULL=1 $t/check.sh
 
-check-debug: selftests run-ready ## selftests and fuzzers on kernels that watch (KERNEL=kasan or kcsan: one)
+check-debug: selftests driver run-ready ## most of it on kernels that watch (KERNEL=kasan or kcsan: one)
 	@$t/check-debug.sh
 
 fuzz: selftests driver run-ready ## commands and ioctls by chance, 4 minutes
